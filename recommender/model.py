@@ -1,0 +1,292 @@
+"""The model: item factors, what a history means in them, and the folder they are kept in."""
+
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recommender.catalogue import Catalogue, rows_in
+from recommender.errors import BadArtifact
+from recommender.factors import features, learned
+from recommender.history import History
+from recommender.statistics import Statistics, rating_values, summed
+
+FORMAT = 1
+_TYPES = {
+    "movie_ids": np.int64,
+    "left": np.float32,
+    "right": np.float32,
+    "prior": np.float32,
+    "genre_factors": np.float32,
+}
+_CARD = "card.json"
+_MIDDLE = 2.75  # of the scale of preferences: neither for nor against
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    values: tuple[float, ...] = (0.0, 0.2, 0.6, 1.0, 1.2)  # what one to five stars count for in training
+    taste_values: tuple[float, ...] = (0.0, 0.0, 0.3, 1.0, 1.7)  # and in the history of a taste
+    ridge: float = 40.0  # times the square root of the ratings per movie
+    feature_weight: float = 3.0
+    rank: int = 256
+    prior: float = 0.15  # weight of popularity for an empty history
+    prior_half: float = 5.0  # ratings after which it has halved
+    preference: float = 3.0  # liked movies that a step on the scale of preferences is worth
+    recency_span: float = 7.0
+    recency_floor: float = 0.15
+    dense_limit: int = 20_000  # movies that are solved for; the rest get their factors from features
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """vector = contributions of the rows + preferences, in the space of one model."""
+
+    vector: NDArray[np.float32]
+    rows: NDArray[np.int64]  # of the model, one per movie of the history that it knows
+    values: NDArray[np.float32]  # what each of them counts for
+    preferences: NDArray[np.float32]
+    has_preferences: bool
+    prior_weight: float
+
+
+class Model:
+    """Immutable. Row i of every table is the movie ``movie_ids[i]``; ids ascend."""
+
+    def __init__(self, tables: Mapping[str, NDArray[Any]], card: Mapping[str, Any], version: str) -> None:
+        self.version = version
+        self.card = dict(card)
+        self.movie_ids: NDArray[np.int64] = tables["movie_ids"]
+        self.left: NDArray[np.float32] = tables["left"]  # movies by rank: what rating a movie says of a taste
+        self.right: NDArray[np.float32] = tables["right"]  # movies by rank: what a taste says of a movie
+        self.prior: NDArray[np.float32] = tables["prior"]  # likes, as a share of the most liked movie's
+        self.genre_factors: NDArray[np.float32] = tables["genre_factors"]  # genres by rank
+        self.genres: tuple[str, ...] = tuple(card["genres"])
+        self.parameters = _parameters(card["parameters"])
+
+    def rows(self, movie_ids: ArrayLike) -> NDArray[np.int64]:
+        """The row of each id, -1 where the model does not know the movie."""
+        return rows_in(self.movie_ids, np.asarray(movie_ids, np.int64))
+
+    def taste(self, history: History, preferences: Mapping[str, float] = MappingProxyType({})) -> Taste:
+        """Movies and genres that the model does not know say nothing."""
+        rows = self.rows(history.movie_ids)
+        known = rows >= 0
+        values = rating_values(history.ratings, self.parameters.taste_values) * self._recency(history.times)
+        rows, values = rows[known], values[known]
+        wishes = {genre: mark for genre, mark in preferences.items() if genre in self.genres}
+        preferred = self._preferred(wishes)
+        vector = np.asarray(values @ self.left[rows] + preferred, np.float32)
+        return Taste(vector, rows, values, preferred, bool(wishes), self._prior_weight(len(rows)))
+
+    def scores(self, taste: Taste) -> NDArray[np.float32]:
+        """What the taste says of every movie, the popularity prior included."""
+        scores: NDArray[np.float32] = self.right @ taste.vector
+        scores += np.float32(taste.prior_weight) * self.prior
+        return scores
+
+    def _recency(self, times: NDArray[np.float64]) -> NDArray[np.float32]:
+        """By place in the user's own sequence, newest first; the untimed tie just after the last timed."""
+        timed = len(times) - int(np.isnan(times).sum())
+        if not timed:
+            return np.ones(len(times), np.float32)
+        places = np.minimum(np.arange(len(times))[::-1], timed)
+        floor, span = self.parameters.recency_floor, self.parameters.recency_span
+        return (floor + (1 - floor) * np.exp(-places / span)).astype(np.float32)
+
+    def _preferred(self, wishes: Mapping[str, float]) -> NDArray[np.float32]:
+        rows = [self.genres.index(genre) for genre in wishes]
+        marks = np.array([mark - _MIDDLE for mark in wishes.values()], np.float32)
+        return np.asarray(self.parameters.preference * (marks @ self.genre_factors[rows]), np.float32)
+
+    def _prior_weight(self, ratings: int) -> float:
+        return float(self.parameters.prior * 0.5 ** (ratings / self.parameters.prior_half))
+
+    def save(self, folder: Path) -> str:
+        """The folder appears whole or not at all; one that holds another model is replaced."""
+        contents = _contents(self._tables()) | {_CARD: _card_bytes(self.card)}
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as space:
+            fresh = Path(space, "fresh")
+            fresh.mkdir()
+            for name, content in contents.items():
+                (fresh / name).write_bytes(content)
+            if folder.exists():
+                folder.rename(Path(space, "old"))
+            fresh.rename(folder)
+        return self.version
+
+    def _tables(self) -> dict[str, NDArray[Any]]:
+        return {name: getattr(self, name) for name in _TYPES}
+
+    @classmethod
+    def load(cls, folder: Path, version: str | None = None) -> Self:
+        """Memory-mapped. Refuses a folder that is damaged, or is not the version asked for."""
+        card = _read_card(folder)
+        hashes = {name: _hash_file(folder / name) for name in (*_files(), _CARD)}
+        for name in _files():
+            if hashes[name] != card["files"].get(name):
+                raise BadArtifact(f"{folder.name}/{name} is not the file that its card describes")
+        found = _version(hashes)
+        if version is not None and found != version:
+            raise BadArtifact(f"{folder.name} holds version {found}, not {version}")
+        tables = {name: _read_table(folder / f"{name}.npy", dtype) for name, dtype in _TYPES.items()}
+        _check(tables, card)
+        return cls(tables, card, found)
+
+
+def fit_model(
+    catalogue: Catalogue,
+    users: ArrayLike,
+    movie_ids: ArrayLike,
+    ratings: ArrayLike,
+    parameters: Parameters = Parameters(),
+    data: Mapping[str, Any] = MappingProxyType({}),
+    progress: Callable[[str], None] = lambda _: None,
+) -> Model:
+    """One entry per rating; users are codes of any kind; movies outside the catalogue are left out.
+
+    ``data`` describes where the ratings come from and goes into the card as it stands.
+    """
+    ids, p = np.asarray(movie_ids, np.int64), parameters
+    known = catalogue.rows(ids) >= 0
+    progress("summing the ratings")
+    columns = np.asarray(users)[known], ids[known], np.asarray(ratings)[known]
+    sums = summed(*columns, p.values, p.dense_limit)
+    rows = catalogue.rows(sums.movie_ids[sums.dense_rows])
+    progress(f"solving for {len(rows):,} movies")
+    about = features(catalogue.genre_matrix, catalogue.years)
+    ridge = p.ridge * float(np.sqrt(sums.counts[sums.dense_rows].mean()))
+    factors = learned(sums.gram, rows, about, ridge, p.feature_weight, p.rank)
+    prior = _prior(catalogue, sums)
+    tables: dict[str, NDArray[Any]] = {
+        "movie_ids": catalogue.movie_ids,
+        "left": factors.left,
+        "right": factors.right,
+        "prior": prior,
+        "genre_factors": _genre_factors(catalogue, factors.left, prior),
+    }
+    card = {
+        "format": FORMAT,
+        "parameters": asdict(parameters),
+        "genres": list(catalogue.genres),
+        "rank": factors.left.shape[1],
+        "movies": len(catalogue),
+        "rated_movies": len(sums.movie_ids),
+        "solved_movies": len(rows),
+        "users": sums.users,
+        "ratings": int(sums.counts.sum()),
+        "data": dict(data),
+    }
+    return _made(tables, card)
+
+
+def _prior(catalogue: Catalogue, sums: Statistics) -> NDArray[np.float32]:
+    prior = np.zeros(len(catalogue), np.float32)
+    prior[catalogue.rows(sums.movie_ids)] = sums.likes / max(1, sums.likes.max())
+    return prior
+
+
+def _genre_factors(
+    catalogue: Catalogue, left: NDArray[np.float32], prior: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """How the liked movies of a genre differ from liked movies at large; zero where none is liked."""
+    likes = catalogue.genre_matrix.T * prior
+    total = likes.sum(axis=1, keepdims=True)
+    inside = likes @ left / np.maximum(total, np.finfo(np.float32).tiny)
+    average = prior @ left / max(prior.sum(), np.finfo(np.float32).tiny)
+    return np.where(total > 0, inside - average, 0).astype(np.float32)
+
+
+def _made(tables: Mapping[str, NDArray[Any]], card: dict[str, Any]) -> Model:
+    hashes = {name: _hash(content) for name, content in _contents(tables).items()}
+    card = json.loads(json.dumps(card | {"files": hashes}))  # what a reader of the file will see
+    version = _version(hashes | {_CARD: _hash(_card_bytes(card))})
+    return Model(tables, card, version)
+
+
+def _files() -> list[str]:
+    return [f"{name}.npy" for name in _TYPES]
+
+
+def _contents(tables: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    return {f"{name}.npy": _npy(np.ascontiguousarray(table)) for name, table in tables.items()}
+
+
+def _npy(table: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, table, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _card_bytes(card: Mapping[str, Any]) -> bytes:
+    return json.dumps(card, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _hash_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadArtifact(f"{path.parent.name}/{path.name} cannot be read: {error.strerror}") from None
+
+
+def _version(hashes: Mapping[str, str]) -> str:
+    lines = "".join(f"{name} {hashes[name]}\n" for name in sorted(hashes))
+    return _hash(lines.encode())[:16]
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads((folder / _CARD).read_bytes())
+        if card["format"] != FORMAT:
+            raise BadArtifact(f"{folder.name} is of format {card['format']}, this code reads {FORMAT}")
+        _parameters(card["parameters"])
+        if not isinstance(card["files"], dict) or not isinstance(card["genres"], list):
+            raise TypeError("files or genres")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadArtifact(f"{folder.name}/{_CARD} cannot be read: {error}") from None
+    return card
+
+
+def _parameters(written: Mapping[str, Any]) -> Parameters:
+    lists: dict[str, Any] = {name: tuple(v) for name, v in written.items() if isinstance(v, list | tuple)}
+    return Parameters(**{**written, **lists})
+
+
+def _read_table(path: Path, dtype: type[Any]) -> NDArray[Any]:
+    try:
+        table = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise BadArtifact(f"{path.parent.name}/{path.name} cannot be read: {error}") from None
+    if table.dtype != dtype or not np.isfinite(table).all():
+        raise BadArtifact(f"{path.parent.name}/{path.name} holds something else than finite {dtype.__name__}")
+    return table
+
+
+def _check(tables: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
+    movies, rank = card["movies"], card["rank"]
+    shapes = {
+        "movie_ids": (movies,),
+        "left": (movies, rank),
+        "right": (movies, rank),
+        "prior": (movies,),
+        "genre_factors": (len(card["genres"]), rank),
+    }
+    for name, shape in shapes.items():
+        if tables[name].shape != shape:
+            raise BadArtifact(f"{name} is of shape {tables[name].shape}, the card says {shape}")
+    if (np.diff(tables["movie_ids"]) <= 0).any():
+        raise BadArtifact("movie ids do not ascend")

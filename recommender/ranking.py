@@ -1,0 +1,200 @@
+"""From a history to a list: what may be shown, in which order, and why."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.catalogue import Catalogue
+from recommender.history import History
+from recommender.model import Model, Taste
+
+REASONS = 3
+Source = Literal["model", "preferences", "popular"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the list may hold; every condition is strict."""
+
+    k: int = 10
+    genres: Collection[str] = ()  # at least one of them
+    exclude_genres: Collection[str] = ()  # none of them
+    year_from: int | None = None  # a movie of unknown year is within no years
+    year_to: int | None = None
+    kind: str | None = None
+    exclude: Collection[int] = frozenset()
+    explain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    movie_id: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """score = the shares of ``because`` + because_rest + prior + preferences."""
+
+    movie_id: int
+    score: float
+    because: tuple[Reason, ...] = ()  # the largest shares of the history, at most three, all above zero
+    because_rest: float = 0.0
+    prior: float = 0.0
+    preferences: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    source: Source
+    picks: tuple[Pick, ...]
+
+
+class Ranker:
+    """A catalogue and a model, brought together once; safe to share between threads."""
+
+    def __init__(self, catalogue: Catalogue, model: Model | None) -> None:
+        self.catalogue = catalogue
+        self.model = model
+        if model is None:
+            return
+        place = catalogue.rows(model.movie_ids)
+        self._model_rows = np.flatnonzero(place >= 0)  # rows of the model whose movie is in the catalogue
+        self._rows = place[self._model_rows]  # and theirs in the catalogue
+        self._aligned = np.array_equal(catalogue.movie_ids, model.movie_ids)
+        self._lengths = np.sqrt(np.einsum("ij,ij->i", model.right, model.right))
+
+    def recommend(
+        self,
+        history: History,
+        preferences: Mapping[str, float],
+        wish: Wish,
+        dismissed: Collection[int] = (),
+    ) -> Ranked:
+        """Never a movie of the history, excluded or dismissed; fewer than k rather than a wrong one."""
+        if self.model is None:
+            scores = _shares(self.catalogue.popularity)
+            rows = self._best(scores, history, wish, dismissed)
+            return Ranked("popular", tuple(self._popular(row, scores[row]) for row in rows))
+        taste = self.model.taste(history, preferences)
+        rows = self._best(self._spread(self.model.scores(taste)), history, wish, dismissed)
+        return Ranked(_source(taste), self._picks(self.model, taste, rows, wish.explain))
+
+    def similar(self, movie_id: int, k: int) -> list[tuple[int, float]]:
+        """The movies whose factors point the same way, with the cosine; none for one the model lacks."""
+        if self.model is None or not (lengths := self._lengths).any():
+            return []
+        row = self.model.rows([movie_id])[0]
+        if row < 0 or not lengths[row]:
+            return []
+        cosines = self.model.right @ self.model.right[row]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cosines = np.where(lengths > 0, cosines / (lengths * lengths[row]), -np.inf)
+        cosines[row] = -np.inf
+        scores = self._spread(cosines)
+        return [(int(self.catalogue.movie_ids[i]), float(scores[i])) for i in best(scores, k)]
+
+    def _spread(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """From the model's rows to the catalogue's; movies the model lacks can never be best."""
+        if self._aligned:
+            return scores
+        spread = np.full(len(self.catalogue), -np.inf, np.float32)
+        spread[self._rows] = scores[self._model_rows]
+        return spread
+
+    def _best(
+        self, scores: NDArray[np.float32], history: History, wish: Wish, dismissed: Collection[int]
+    ) -> NDArray[np.intp]:
+        """Rows of the catalogue, best first; spoils the scores."""
+        barred = np.concatenate([history.movie_ids, _ids(wish.exclude), _ids(dismissed)])
+        rows = self.catalogue.rows(barred)
+        scores[rows[rows >= 0]] = -np.inf
+        allowed = _allowed(self.catalogue, wish)
+        if allowed is not None:
+            scores[~allowed] = -np.inf
+        return best(scores, wish.k)
+
+    def _popular(self, row: np.intp, share: np.float32) -> Pick:
+        return Pick(int(self.catalogue.movie_ids[row]), float(share), prior=float(share))
+
+    def _picks(self, model: Model, taste: Taste, places: NDArray[np.intp], explain: bool) -> tuple[Pick, ...]:
+        ids = self.catalogue.movie_ids[places]
+        rows = model.rows(ids)
+        right = model.right[rows].astype(np.float64)
+        prior = taste.prior_weight * model.prior[rows].astype(np.float64)
+        scores = right @ taste.vector.astype(np.float64) + prior
+        if not explain:
+            return tuple(Pick(int(i), float(s)) for i, s in zip(ids, scores, strict=True))
+        shares = (taste.values[:, None] * model.left[taste.rows].astype(np.float64)) @ right.T
+        wished = right @ taste.preferences.astype(np.float64)
+        seen = self._shown_ids(model, taste)
+        return tuple(
+            _explained(int(ids[i]), scores[i], shares[:, i], seen, prior[i], wished[i])
+            for i in range(len(ids))
+        )
+
+    def _shown_ids(self, model: Model, taste: Taste) -> NDArray[np.int64]:
+        """Ids of the history's movies, -1 for those that have left the catalogue and cannot be named."""
+        ids = model.movie_ids[taste.rows]
+        return np.where(self.catalogue.rows(ids) >= 0, ids, -1)
+
+
+def best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+    """Where the k highest finite scores stand, best first, equals in the order of rows."""
+    k = min(k, len(scores))
+    if k <= 0:
+        return np.empty(0, np.intp)
+    least = np.partition(scores, len(scores) - k)[len(scores) - k]
+    rows = np.flatnonzero(scores >= least) if np.isfinite(least) else np.flatnonzero(np.isfinite(scores))
+    return rows[np.argsort(-scores[rows], kind="stable")][:k]
+
+
+def _source(taste: Taste) -> Source:
+    if len(taste.rows):
+        return "model"
+    return "preferences" if taste.has_preferences else "popular"
+
+
+def _shares(popularity: NDArray[np.int64]) -> NDArray[np.float32]:
+    return (popularity / max(1, int(popularity.sum()))).astype(np.float32)
+
+
+def _ids(ids: Collection[int]) -> NDArray[np.int64]:
+    return np.fromiter(ids, np.int64, len(ids))
+
+
+def _allowed(catalogue: Catalogue, wish: Wish) -> NDArray[np.bool_] | None:
+    """The rows that the filters let through; None when there is no filter."""
+    allowed = []
+    if wish.kind is not None:
+        allowed.append(catalogue.is_kind(wish.kind))
+    if wish.genres:
+        allowed.append(catalogue.has_genre(wish.genres))
+    if wish.exclude_genres:
+        allowed.append(~catalogue.has_genre(wish.exclude_genres))
+    if wish.year_from is not None or wish.year_to is not None:
+        allowed.append(catalogue.years > 0)
+    if wish.year_from is not None:
+        allowed.append(catalogue.years >= wish.year_from)
+    if wish.year_to is not None:
+        allowed.append(catalogue.years <= wish.year_to)
+    return np.logical_and.reduce(allowed) if allowed else None
+
+
+def _explained(
+    movie_id: int,
+    score: float,
+    shares: NDArray[np.float64],
+    seen: NDArray[np.int64],
+    prior: float,
+    preferences: float,
+) -> Pick:
+    """``seen`` names the movie of each share, -1 for one that cannot be named."""
+    order = np.argsort(-np.where(seen >= 0, shares, -np.inf), kind="stable")[:REASONS]
+    named = [i for i in order if seen[i] >= 0 and shares[i] > 0]
+    because = tuple(Reason(int(seen[i]), float(shares[i])) for i in named)
+    rest = float(shares.sum()) - sum(reason.share for reason in because)
+    return Pick(movie_id, float(score), because, rest, float(prior), float(preferences))

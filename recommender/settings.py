@@ -1,0 +1,76 @@
+"""Settings, read from the environment once a process. Each has a sentence; a bad one refuses to start."""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from recommender.errors import BadSettings
+
+
+class Refusing(BaseSettings):
+    """A group of settings that is read with `read()` and names the variable that is wrong."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise BadSettings("; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())) from None
+
+
+def _sentence(where: tuple[int | str, ...], message: str) -> str:
+    name = str(where[0]).upper() if where else "settings"
+    return f"{name}: {message.removeprefix('Value error, ')}"
+
+
+def _postgres(value: str) -> str:
+    """With the driver that we use, whatever a person wrote before the address."""
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise ValueError("is not a URL like postgresql://user:password@host:5432/database") from None
+    if url.drivername.partition("+")[0] not in ("postgres", "postgresql"):
+        raise ValueError("names another kind of database than Postgres")
+    return url.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_postgres)]
+
+
+class DatabaseSettings(Refusing):
+    database_url: DatabaseUrl = Field(
+        description="Postgres to connect to, as the role that this process needs."
+    )
+
+
+class Settings(DatabaseSettings):
+    """What every verb of the core needs."""
+
+    models_url: Path = Field(Path("models"), description="Folder where model versions are kept.")
+    tombstone_key: str = Field(
+        min_length=32,
+        description="Secret of the keyed hash that a deleted user leaves behind. Never change it.",
+    )
+
+
+class RolePasswords(Refusing):
+    """Passwords that `marquee roles` gives the database roles."""
+
+    owner_password: str = Field(min_length=16, description="Password of marquee_owner, which migrates.")
+    api_password: str = Field(min_length=16, description="Password of marquee_api, which serves.")
+    pipeline_password: str = Field(
+        min_length=16, description="Password of marquee_pipeline, which loads and trains."
+    )
+
+    def by_role(self) -> dict[str, str]:
+        return {
+            "marquee_owner": self.owner_password,
+            "marquee_api": self.api_password,
+            "marquee_pipeline": self.pipeline_password,
+        }
