@@ -1,0 +1,119 @@
+"""Connections: an engine for a role, the scope of one client, and a sentence for a database that is away."""
+
+import select
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from alembic import command
+from alembic.config import Config
+from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
+from sqlalchemy import Connection, Engine, TextClause, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from recommender.errors import Away, Refused
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def open_engine(
+    url: str, *, pool_size: int = 5, connect_timeout_s: int = 3, statement_timeout_s: float = 0
+) -> Engine:
+    """`statement_timeout_s` 0 is no limit: the verbs of the pipeline take the time that they need."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        connect_args={
+            "connect_timeout": connect_timeout_s,
+            "application_name": "marquee",
+            "options": f"-c statement_timeout={int(statement_timeout_s * 1000)}",
+        },
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction; a database that is not there is `Away`, whatever the driver calls it."""
+    with _opened(engine, _AWAKE) as (connection, _):
+        yield connection
+
+
+@contextmanager
+def client_scope(engine: Engine, client_id: int) -> Iterator[Connection]:
+    """A transaction that sees one client's rows and no others; a disabled client gets none."""
+    with _opened(engine, _ENTER, {"client_id": client_id}) as (connection, status):
+        if status != "active":
+            raise Refused("This client is disabled or gone.")
+        yield connection
+
+
+_AWAKE = text("SELECT 1")
+_ENTER = text("SELECT enter_client(:client_id)")
+
+
+@contextmanager
+def _opened(
+    engine: Engine, first: TextClause, values: Mapping[str, Any] | None = None
+) -> Iterator[tuple[Connection, Any]]:
+    """A transaction and what its first statement said."""
+    try:
+        with engine.connect() as connection:
+            yield connection, _first(connection, first, values)
+            connection.commit()
+    except (DBAPIError, PoolTimeout) as error:
+        if isinstance(error, PoolTimeout | OperationalError) or error.connection_invalidated:
+            raise Away(f"The database does not answer: {_first_line(error)}") from error
+        raise
+
+
+def _first(connection: Connection, statement: TextClause, values: Mapping[str, Any] | None) -> Any:
+    """A connection that died in the pool, as when Postgres restarts, is found out here and replaced once."""
+    try:
+        return connection.execute(statement, values).scalar_one()
+    except DBAPIError as error:
+        if not error.connection_invalidated or isinstance(error.orig, Silent):
+            raise
+    connection.rollback()
+    return connection.execute(statement, values).scalar_one()
+
+
+class Silent(psycopg2.OperationalError):
+    """The server is connected and says nothing."""
+
+
+@contextmanager
+def answer_within(seconds: float) -> Iterator[None]:
+    """Meanwhile no connection of this process waits longer for a sign of the server. Rules COPY out."""
+
+    def wait(connection: Any) -> None:
+        while (state := connection.poll()) != POLL_OK:
+            poller = select.poll()
+            poller.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+            if not poller.poll(seconds * 1000):
+                raise Silent(f"no sign of it for {seconds:g} seconds")
+
+    set_wait_callback(wait)
+    try:
+        yield
+    finally:
+        set_wait_callback(None)
+
+
+def _first_line(error: DBAPIError | PoolTimeout) -> str:
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
+
+
+def alembic_config() -> Config:
+    """Alembic finds the connection in DATABASE_URL, like every verb."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def migrate(revision: str = "head") -> None:
+    command.upgrade(alembic_config(), revision)
