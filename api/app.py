@@ -1,0 +1,87 @@
+"""The application: routers, layers, and a lifespan that opens what a process holds and closes it again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI
+
+from api import catalogue, clients, feedback, health, model, problems, ratings, recommendations, users
+from api.docs import add_docs
+from api.edge import Edge
+from api.limits import BodyLimit, Limits
+from api.metrics import Metrics, instrument
+from api.openapi import Described
+from api.passwords import Passwords
+from api.platform import Platform
+from api.served import ServedLog
+from api.settings import ApiSettings
+from api.shelf import Shelf
+from api.tokens import Tokens
+from recommender.database import answer_within, open_engine
+
+ROUTERS = (
+    clients.router,
+    recommendations.router,
+    catalogue.router,
+    users.router,
+    ratings.router,
+    feedback.router,
+    model.router,
+    health.router,
+)
+GRACE_S = 0.5  # for the server's own statement_timeout to come first and spare the connection
+SPARE_THREADS = 4  # for requests that need no connection, beside one thread for each connection
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = settings.db_pool + SPARE_THREADS
+        with answer_within(settings.db_timeout_s + GRACE_S):
+            app.state.platform = here = _open(settings, metrics)
+            here.shelf.open()
+            here.log.open()
+            yield
+            here.log.close()
+            here.shelf.close()
+            here.engine.dispose()
+
+    app = Described(
+        title="Marquee",
+        summary="Movie recommendations for streaming platforms.",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        openapi_url="/openapi.json" if settings.docs else None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    if settings.docs:
+        add_docs(app)
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit=settings.body_limit)
+    instrument(app, metrics)
+    app.add_middleware(Edge)  # added last, so outermost
+    return app
+
+
+def _open(settings: ApiSettings, metrics: Metrics) -> Platform:
+    engine = open_engine(
+        settings.database_url, pool_size=settings.db_pool, statement_timeout_s=settings.db_timeout_s
+    )
+    return Platform(
+        settings=settings,
+        engine=engine,
+        metrics=metrics,
+        limits=Limits.of(settings),
+        tokens=Tokens(settings.keys, settings.token_minutes),
+        passwords=Passwords(),
+        shelf=Shelf(engine, settings.models_url, metrics),
+        log=ServedLog(engine, metrics),
+    )

@@ -1,0 +1,36 @@
+"""Who asks. A token says which client; that the client is active is seen when its scope is opened."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer
+
+from api.limits import address_of
+from api.platform import Here
+from recommender.errors import Refused
+
+BEARER = OAuth2PasswordBearer("token", scheme_name="client", auto_error=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    client_id: int
+
+
+async def signed_in(here: Here, token: Annotated[str | None, Depends(BEARER)]) -> Client:
+    if token is None:
+        raise Refused("This address wants a bearer token; POST /token gives one.")
+    client = Client(here.tokens.client_of(token))
+    here.limits.requests.take(client.client_id)
+    return client
+
+
+SignedIn = Annotated[Client, Depends(signed_in)]
+
+
+async def caller(request: Request, here: Here) -> str:
+    return address_of(request, here.settings.proxies)
+
+
+Caller = Annotated[str, Depends(caller)]

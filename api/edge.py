@@ -1,0 +1,50 @@
+"""The outermost layer: every request has an id, and what nobody foresaw becomes a 500 that says nothing."""
+
+import logging
+import re
+import secrets
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import problem
+
+log = logging.getLogger("marquee.api")
+HEADER = "X-Request-ID"
+SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+INTERNAL = "Something went wrong on our side. The log has it under the id in X-Request-ID."
+
+
+class Edge:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id, started = _request_id(scope), False
+
+        async def named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, named)
+        except Exception:
+            log.exception("request %s: %s %r failed", request_id, scope["method"], scope["path"])
+            if started:
+                raise
+            await problem(500, INTERNAL)(scope, receive, named)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id when it looks sane, so that both logs have the same."""
+    given = Headers(scope=scope).get(HEADER, "")
+    return given if SANE.fullmatch(given) else secrets.token_hex(8)

@@ -1,0 +1,120 @@
+"""What one caller may ask for: how often, from which address, and how much at once.
+
+Rates are kept by each process for itself, so N replicas allow N times as much.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from fastapi import HTTPException
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import problem
+from api.settings import ApiSettings, Network
+
+KEYS = 10_000
+TOO_LARGE = "The body has more than {} bytes."
+
+
+class Rate:
+    """A token bucket for each key; the key unused longest is forgotten when there are too many."""
+
+    def __init__(
+        self, per_s: float, burst: int, keys: int = KEYS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_s, self._burst, self._keys, self._clock = per_s, burst, keys, clock
+        self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # tokens left, when seen
+
+    def wait_s(self, key: Hashable) -> float:
+        """Takes a turn and says 0, or says how long until there is one."""
+        now = self._clock()
+        left, seen = self._buckets.pop(key, (float(self._burst), now))
+        left = min(self._burst, left + (now - seen) * self._per_s)
+        allowed = left >= 1
+        self._buckets[key] = (left - allowed, now)
+        if len(self._buckets) > self._keys:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - left) / self._per_s
+
+    def take(self, key: Hashable) -> None:
+        wait_s = self.wait_s(key)
+        if wait_s:
+            raise HTTPException(
+                429, "Too many requests. Try again later.", {"Retry-After": str(math.ceil(wait_s))}
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    requests: Rate  # by client
+    token_addresses: Rate
+    token_names: Rate
+    registrations: Rate  # by address
+
+    @classmethod
+    def of(cls, settings: ApiSettings) -> "Limits":
+        token, create = settings.token_rate, settings.create_rate
+        return cls(
+            requests=Rate(settings.client_rate, 2 * settings.client_rate),
+            token_addresses=Rate(token / 60, token),
+            token_names=Rate(token / 60, token),
+            registrations=Rate(create / 60, create),
+        )
+
+
+def address_of(request: Request, proxies: Iterable[Network]) -> str:
+    """The nearest address that is no trusted proxy's; what stands further left anybody can write."""
+    hops = [hop.strip() for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
+    nearest = _address(request.client.host if request.client else "")
+    while hops and any(nearest in network for network in proxies):
+        nearest = _address(hops.pop()) or nearest
+    return _subscriber(nearest)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def _subscriber(address: IPv4Address | IPv6Address | None) -> str:
+    """Who has an IPv6 address has a /64 of them."""
+    return str(ip_network((address, 64), strict=False) if isinstance(address, IPv6Address) else address)
+
+
+class BodyLimit:
+    """Refuses a body that is too large before it is parsed, whether or not its length was said."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        said = Headers(scope=scope).get("content-length", "")
+        if said.isdecimal() and int(said) > self._limit:
+            await problem(413, TOO_LARGE.format(self._limit))(scope, receive, send)
+            return
+        await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        total = 0
+
+        async def counted() -> Message:
+            nonlocal total
+            message = await receive()
+            total += len(message.get("body", b""))
+            if total > self._limit:
+                raise HTTPException(413, TOO_LARGE.format(self._limit))
+            return message
+
+        return counted

@@ -1,0 +1,170 @@
+"""A real API for the tests: its own process, on a free port, against a migrated Postgres."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+import recommender
+from recommender import accounts
+from recommender.database import open_engine
+from recommender.importing import import_folder
+from recommender.local.ports import free_port
+from recommender.local.postgres import Server
+from recommender.local.urls import PerRole, role_urls
+from recommender.roles import ROLES, make_roles
+from recommender.training import train
+from simulator.history import write_history
+
+PASSWORD = "kites over the harbour"
+KEYS = "now:Zk3u8Qw1pLr6Tz0vXy5bNc7mGh2jDf9s,old:Rt5yHn8uJm2iKo4pLq6wEs1xDc3vFg7b"
+STARTER = Path(recommender.__file__).parent / "starter"
+PASSWORDS = {role: f"p_{role}" for role in ROLES}
+DEADLINE_S = 20
+SETTINGS = {
+    "HOST": "127.0.0.1",
+    "JWT_KEYS": KEYS,
+    "TOMBSTONE_KEY": "Bq4nWt7zKx2mVc9pLs5rYd8gHj3fTa6u",
+    "REGISTRATION": "open",
+    "TOKEN_RATE": "10000",
+    "CREATE_RATE": "10000",
+    "CLIENT_RATE": "10000",
+    "DB_POOL": "5",
+}
+_number = count(1)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running API. `http` sends without a token; `client()` registers one and sends as it."""
+
+    url: str
+    urls: PerRole[str]
+    process: subprocess.Popen[bytes]
+    log: Path
+    http: httpx.Client
+    models: Path
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def register(self, **changed: str) -> dict[str, str]:
+        name = f"client-{next(_number)}"
+        new = {"username": name, "name": name.title(), "email": f"{name}@example.com", "password": PASSWORD}
+        answer = self.http.post("/create-client", json=new | changed)
+        assert answer.status_code == 201, answer.text
+        return new | changed
+
+    def token(self, username: str, password: str = PASSWORD) -> str:
+        answer = self.http.post("/token", data={"username": username, "password": password})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def client(self) -> httpx.Client:
+        """A client of its own, signed in."""
+        return self.signed(self.token(self.register()["username"]))
+
+    def signed(self, token: str) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"}
+        return self._open.enter_context(httpx.Client(base_url=self.url, headers=headers, trust_env=False))
+
+    def close(self) -> None:
+        self._open.close()
+
+
+@contextmanager
+def _serving(urls: PerRole[str], folder: Path, settings: dict[str, str]) -> Iterator[Service]:
+    port = free_port()
+    given = SETTINGS | {"DATABASE_URL": urls.api, "PORT": str(port), "MODELS_URL": str(folder)} | settings
+    log = folder / f"api-{port}.log"
+    with log.open("wb") as lines:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api"], env=_environment() | given, stdout=lines, stderr=lines, cwd=folder
+        )
+    url = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
+        service = Service(url, urls, process, log, http, folder)
+        try:
+            _wait_for(service)
+            yield service
+        finally:
+            service.close()
+            process.terminate()
+            process.wait(DEADLINE_S)
+
+
+def _environment() -> dict[str, str]:
+    """No setting of the shell that runs the tests reaches the API."""
+    return {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+
+
+def _wait_for(service: Service) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            if service.http.get("/health/live").status_code == 200:
+                return
+        with suppress(subprocess.TimeoutExpired):
+            service.process.wait(0.05)
+            break
+    raise AssertionError(service.log.read_text())
+
+
+def _database(server: Server, template: str, name: str) -> PerRole[str]:
+    admin = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    admin.dispose()
+    inside = create_engine(server.url(name))
+    make_roles(inside, PASSWORDS)
+    inside.dispose()
+    return role_urls(server.url(name), PASSWORDS)
+
+
+@pytest.fixture(scope="session")
+def service(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One API for all tests that keep to clients of their own; its catalogue is empty."""
+    with _serving(_database(server, template, "service"), tmp_path_factory.mktemp("api"), {}) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def stocked(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One API with the starter catalogue, simulated histories and a trained model."""
+    urls, folder = _database(server, template, "stocked"), tmp_path_factory.mktemp("stocked")
+    _stock(urls, folder)
+    with _serving(urls, folder, {}) as service:
+        yield service
+
+
+def _stock(urls: PerRole[str], folder: Path) -> None:
+    engines = urls.map(open_engine)
+    with engines.owner.begin() as connection:
+        accounts.register(connection, "viewers", "Viewers", "viewers@example.com", "of no password")
+    history = folder / "history"
+    write_history(STARTER / "movies.csv", history, range(1, 201), seed=7, until=date(2026, 1, 1))
+    import_folder(
+        engines.pipeline,
+        history,
+        source="starter",
+        client="viewers",
+        now=datetime.now(UTC),
+        tombstone_key=SETTINGS["TOMBSTONE_KEY"],
+    )
+    train(engines.pipeline, folder, progress=lambda _: None)
+    engines.map(Engine.dispose)
+
+
+@pytest.fixture
+def serve(urls: PerRole[str], tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """`serve(TOKEN_RATE="3")`: an API of the test's own, with an empty database and these settings."""
+    with ExitStack() as running:
+        yield lambda **settings: running.enter_context(_serving(urls, tmp_path, settings))

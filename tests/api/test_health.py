@@ -1,0 +1,185 @@
+"""What an operator's machines see, above all while Postgres is restarted, stopped or away."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, create_engine, text
+
+from api.app import create_app
+from api.settings import ApiSettings
+from recommender.local.urls import PerRole
+from tests.api.conftest import DEADLINE_S, PASSWORD, SETTINGS, Service
+
+ONE_MOVIE = "INSERT INTO movies (title, title_key, year) VALUES ('Alien', 'alien', 1979)"
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = 'marquee_api'"
+
+
+def run(engine: Engine, statement: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def until(service: Service, path: str, done: Callable[[httpx.Response], bool]) -> httpx.Response:
+    """Asks again until the watcher, which looks every few seconds, has seen it."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not done(answer := service.http.get(path)):
+        assert time.monotonic() < deadline, answer.text
+    return answer
+
+
+def test_a_process_with_nothing_to_recommend_lives_and_is_not_ready(serve: Callable[..., Service]) -> None:
+    service = serve()
+    assert service.http.get("/health/live").status_code == 200
+    answer = service.http.get("/health/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "status": "starting",
+        "database": "ok",
+        "model": None,
+        "catalogue": 0,
+        "schema": "0001",
+    }
+
+
+@contextmanager
+def away(engines: PerRole[Engine]) -> Iterator[None]:
+    """The database lets nobody in, as while it restarts."""
+    name = engines.admin.url.database
+    elsewhere = create_engine(engines.admin.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    engines.map(Engine.dispose)
+    with elsewhere.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            {"name": name},
+        )
+        try:
+            yield
+        finally:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+    elsewhere.dispose()
+
+
+def test_a_database_that_goes_away_is_told_and_takes_no_process_out_of_service(
+    serve: Callable[..., Service], engines: PerRole[Engine]
+) -> None:
+    run(engines.admin, ONE_MOVIE)
+    service = serve()
+    client = service.client()
+    assert service.http.get("/health/ready").json()["status"] == "ready"
+    with away(engines):
+        told = until(service, "/health/ready", lambda answer: answer.json()["database"] == "away")
+        assert (told.status_code, told.json()["catalogue"]) == (200, 1)
+        refused = [
+            client.get("/client"),
+            service.http.post("/token", data={"username": "north", "password": PASSWORD}),
+        ]
+    for answer in refused:
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "127.0.0.1" not in answer.text
+    until(service, "/health/ready", lambda answer: answer.json()["database"] == "ok")
+    assert client.get("/client").status_code == 200
+
+
+def test_an_api_starts_without_its_database_and_serves_when_it_comes(
+    serve: Callable[..., Service], engines: PerRole[Engine]
+) -> None:
+    run(engines.admin, ONE_MOVIE)
+    with away(engines):
+        service = serve()
+        answer = service.http.get("/health/ready")
+        assert (answer.status_code, answer.json()["database"]) == (503, "away")
+    until(service, "/health/ready", lambda answer: answer.status_code == 200)
+
+
+def test_connections_that_died_in_the_pool_fail_no_request(
+    serve: Callable[..., Service], engines: PerRole[Engine]
+) -> None:
+    service = serve()
+    client = service.client()
+    for _ in range(3):
+        run(engines.admin, BACKENDS.replace("pid", "pg_terminate_backend(pid)", 1))
+        assert client.get("/client").status_code == 200
+
+
+def test_a_postgres_that_hangs_is_given_up_and_used_again_when_it_wakes(
+    serve: Callable[..., Service], engines: PerRole[Engine]
+) -> None:
+    service = serve(DB_TIMEOUT_S="0.5")
+    client = service.client()
+    with frozen(engines):
+        start = time.monotonic()
+        assert client.get("/client").status_code == 503
+        assert service.http.get("/health/live").status_code == 200
+        assert time.monotonic() - start < 5
+    assert client.get("/client").status_code == 200
+
+
+@contextmanager
+def frozen(engines: PerRole[Engine]) -> Iterator[None]:
+    with engines.admin.connect() as connection:
+        folder = Path(connection.execute(text("SHOW data_directory")).scalar_one())
+        pids = [*connection.execute(text(BACKENDS)).scalars()]
+    pids.append(int((folder / "postmaster.pid").read_text().split()[0]))
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_metrics_count_requests_by_route_and_not_by_what_callers_invent(service: Service) -> None:
+    service.http.get("/movies/1")
+    service.http.request("PROPFIND", "/client")
+    service.http.get("/no/such/place")
+    requests = samples(service.http.get("/metrics").text, "http_requests_total")
+    assert {labels["method"] for labels in requests} <= {
+        "GET",
+        "POST",
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "other",
+    }
+    assert {"method": "other", "handler": "/client", "status": "405"} in requests
+    assert {"method": "GET", "handler": "none", "status": "404"} in requests
+    handlers = {labels["handler"] for labels in requests}
+    assert "/movies/1" not in handlers
+    assert not any(handler.startswith(("/health", "/metrics")) for handler in handlers)
+
+
+def test_metrics_name_ours_before_the_first_event(service: Service) -> None:
+    told = service.http.get("/metrics").text
+    sources = {labels["source"] for labels in samples(told, "marquee_recommendations_total")}
+    assert sources == {"model", "preferences", "popular"}
+    for name in ("users_created", "unknown_movies", "served_log_dropped", "model_load_failures"):
+        assert samples(told, f"marquee_{name}_total") == [{}]
+
+
+def samples(told: str, name: str) -> list[dict[str, str]]:
+    families = text_string_to_metric_families(told)
+    return [sample.labels for family in families for sample in family.samples if sample.name == name]
+
+
+def test_two_apps_in_one_process_keep_their_metrics_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in (SETTINGS | {"DATABASE_URL": "postgresql+psycopg2://nobody@127.0.0.1:1/none"}).items():
+        monkeypatch.setenv(key, value)
+    settings = ApiSettings.read()
+    assert create_app(settings).openapi() == create_app(settings).openapi()
+
+
+def test_one_setting_closes_the_docs(service: Service, serve: Callable[..., Service]) -> None:
+    closed = serve(DOCS="false")
+    for path in ("/docs", "/openapi.json"):
+        assert (service.http.get(path).status_code, closed.http.get(path).status_code) == (200, 404)
