@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Marquee on one machine. Everything that it makes is below .marquee/ of this folder.
+set -euo pipefail
+unset CDPATH PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+readonly project=$PWD
+readonly state=$project/.marquee
+readonly log=$state/log/setup.log
+readonly wanted_mb=1500
+python=
+
+export PIP_CACHE_DIR=$state/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore PIP_USER=0
+export UV_CACHE_DIR=$state/cache/uv UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+
+usage() {
+  cat <<'END'
+./setup.sh local [--foreground]   start Marquee on this machine, up to a first recommendation
+./setup.sh down                   stop it
+./setup.sh test [--full]          run the tests; --full adds those that want a system package or take long
+./setup.sh cluster                install it on Kubernetes (not there yet)
+END
+}
+
+fail() {
+  echo "setup.sh: $*" >&2
+  exit 1
+}
+
+find_python() {
+  local name
+  for name in python3 python3.14 python3.13 python3.12 python3.11; do
+    python=$("$name" -I -c 'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null) || continue
+    [[ -n $python ]] && return
+  done
+  fail "Marquee wants Python 3.11 or newer; on Debian or Ubuntu: sudo apt install python3"
+}
+
+prepare_state() {
+  [[ $(uname -s) == Linux ]] || fail "Marquee runs on Linux; on another system use a virtual machine or a container."
+  mkdir -p "$state/log" 2>/dev/null && [[ -O $state && -w $state/log ]] ||
+    fail "$state belongs to another user: run this as that user, or delete it."
+  : >"$log"
+}
+
+check_disk() {
+  local free_mb
+  free_mb=$(df -Pm "$state" | awk 'NR == 2 { print $4 }')
+  ((free_mb >= wanted_mb)) || fail "$free_mb MB are free on the disk of $state: the environment needs $wanted_mb."
+}
+
+now_ms() {
+  local now=${EPOCHREALTIME//[.,]/}
+  echo "$((now / 1000))"
+}
+
+# step TITLE COMMAND...: its output goes to the log; what went wrong is told in one sentence
+step() {
+  local title=$1 began took
+  shift
+  printf '%s ... ' "$title"
+  began=$(now_ms)
+  if ! "$@" >>"$log" 2>&1; then
+    echo failed
+    explain
+  fi
+  took=$(($(now_ms) - began))
+  printf '%d.%d s\n' $((took / 1000)) $((took % 1000 / 100))
+}
+
+explain() {
+  local end
+  end=$(tail -n 40 "$log")
+  case $end in
+    *"No space left"*) fail "The disk of $state is full (more in $log)." ;;
+    *"No module named pip"* | *ensurepip*)
+      fail "This Python has neither pip nor venv; on Debian or Ubuntu: sudo apt install python3-pip python3-venv" ;;
+    *"No matching distribution"* | *resolution* | *resolve* | *"dns error"* | *"error sending request"* | *"new connection"* | *unreachable* | *"timed out"* | *roxy*)
+      fail "The packages could not be downloaded: is this machine connected to the internet? (more in $log)" ;;
+    *) fail "$(tail -n 1 "$log") (more in $log)" ;;
+  esac
+}
+
+install_uv() {
+  local pip=$python
+  rm -rf "$state/tools" "$state/bootstrap"
+  if ! "$pip" -m pip --version; then
+    "$python" -m venv "$state/bootstrap" || return
+    pip=$state/bootstrap/bin/python
+  fi
+  "$pip" -m pip install --quiet --target "$state/tools" --require-hashes -r requirements/uv.txt
+}
+
+make_environment() {
+  local environment=$1 lock=$2
+  "$uv" venv --quiet --python "$python" --clear "$environment" &&
+    "$uv" pip install --quiet --python "$environment/bin/python" --require-hashes -r "$lock"
+}
+
+install_marquee() {
+  # uv leaves a lock file in the temporary folder
+  TMPDIR=$state/cache "$uv" pip install --quiet --python "$1/bin/python" --no-deps --no-build-isolation -e .
+}
+
+# works ENVIRONMENT: its Python runs, and what it runs is this folder's code
+works() {
+  "$1/bin/python" -I -c 'import sys, recommender.cli as c; sys.exit(not c.__file__.startswith(sys.argv[1]))' \
+    "$project/" >>"$log" 2>&1
+}
+
+# need ENVIRONMENT LOCK: make it, unless it is there and made of the same
+need() {
+  local environment=$state/$1 lock=requirements/$2.txt stamp
+  local -r uv=$state/tools/bin/uv
+  prepare_state
+  find_python
+  stamp=$("$python" -V; cat "$lock" requirements/uv.txt pyproject.toml | sha256sum)
+  if [[ -e $environment ]]; then
+    [[ $(cat "$environment/.stamp" 2>/dev/null) == "$stamp" ]] && works "$environment" && return
+    echo "The environment in $environment is broken, or made of other versions: it is made anew."
+  fi
+  check_disk
+  "$uv" --version >>"$log" 2>&1 || step "get uv" install_uv
+  step "make the environment" make_environment "$environment" "$lock"
+  step "install Marquee in it" install_marquee "$environment"
+  echo "$stamp" >"$environment/.stamp"
+}
+
+start_local() {
+  need env local
+  exec "$state/env/bin/python" "$state/env/bin/marquee" local up "$@"
+}
+
+# Needs no environment: it may be the thing that is broken.
+stop_local() {
+  find_python
+  "$python" -I recommender/local/running.py "$state"
+}
+
+check() {
+  local tool=$1
+  echo "== $*"
+  shift
+  "$state/env-test/bin/python" -m "$tool" "$@"
+}
+
+run_tests() {
+  local chosen=()
+  [[ ${1:-} != --full ]] || chosen=(-m "" -rs)
+  need env-test test
+  export XDG_CACHE_HOME=$state/cache HYPOTHESIS_STORAGE_DIRECTORY=$state/cache/hypothesis
+  export RUFF_CACHE_DIR=$state/cache/ruff MYPY_CACHE_DIR=$state/cache/mypy
+  check ruff check .
+  check ruff format --check .
+  check mypy
+  check pytest "${chosen[@]}"
+}
+
+case ${1:-help} in
+  local) start_local "${@:2}" ;;
+  test) run_tests "${@:2}" ;;
+  down) stop_local ;;
+  cluster)
+    echo "The cluster is not there yet; ./setup.sh local runs Marquee on this machine." >&2
+    exit 2
+    ;;
+  help | -h | --help) usage ;;
+  *)
+    usage >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,72 @@
+"""A real Postgres for the tests: one server, one migrated template, a fresh copy of it for each test."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from recommender.database import migrate, open_engine
+from recommender.local.postgres import Server
+from recommender.local.urls import PerRole, role_urls
+from recommender.roles import ROLES, make_roles
+
+PASSWORDS = {role: f"p_{role}" for role in ROLES}
+TEMPLATE = "template_marquee"
+_number = count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="marquee-"))
+    server = Server(folder, "secret", folder / "log", {"fsync": "off", "full_page_writes": "off"})
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    _run(server, f"CREATE DATABASE {TEMPLATE}")
+    urls = _let_roles_in(server.url(TEMPLATE))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_URL", urls.owner)
+        migrate()
+    return TEMPLATE
+
+
+@pytest.fixture
+def urls(server: Server, template: str) -> Iterator[PerRole[str]]:
+    """A migrated database of its own, as each of its roles."""
+    name = f"test_{next(_number)}"
+    _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _let_roles_in(server.url(name))
+    _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engines(urls: PerRole[str]) -> Iterator[PerRole[Engine]]:
+    engines = urls.map(open_engine)
+    yield engines
+    engines.map(Engine.dispose)
+
+
+def _let_roles_in(admin_url: str) -> PerRole[str]:
+    """Rights on a database are not copied with it."""
+    admin = create_engine(admin_url)
+    make_roles(admin, PASSWORDS)
+    admin.dispose()
+    return role_urls(admin_url, PASSWORDS)
+
+
+def _run(server: Server, statement: str) -> None:
+    admin = create_engine(make_url(server.url()), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(statement))
+    admin.dispose()

@@ -1,0 +1,104 @@
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from recommender.local.places import PROJECT
+from recommender.local.ports import free_port
+
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What a fresh clone holds, below a folder of mode 0700 with a space in its name."""
+    clone = tmp_path / "a fresh clone"
+    clone.mkdir(mode=0o700)
+    ours = ["api", "migrations", "recommender", "requirements", "simulator", "pyproject.toml", "setup.sh"]
+    for name in ours:
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
+        copy(PROJECT / name, clone / name)
+    return clone
+
+
+def setup(clone: Path, *words: str, **environment: str) -> Done:
+    return subprocess.run(
+        [clone / "setup.sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        env={**os.environ, **environment},
+    )
+
+
+def test_without_a_word_it_says_what_it_can_do(clone: Path) -> None:
+    done = setup(clone)
+    assert done.returncode == 0
+    assert "./setup.sh local [--foreground]" in done.stdout
+    assert not (clone / ".marquee").exists()
+
+
+@pytest.mark.parametrize("word", ["cluster", "bogus"])
+def test_what_it_cannot_do_is_said_and_is_an_error(clone: Path, word: str) -> None:
+    done = setup(clone, word)
+    assert done.returncode == 2
+    assert "./setup.sh local" in done.stderr
+
+
+def test_down_needs_no_environment(clone: Path) -> None:
+    done = setup(clone, "down")
+    assert (done.returncode, done.stdout) == (0, "Marquee was not running.\n")
+
+
+def test_without_python_it_says_what_to_install(clone: Path) -> None:
+    tools = clone / "tools"
+    tools.mkdir()
+    for name in ("bash", "dirname", "uname", "mkdir", "tail"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    done = setup(clone, "local", PATH=str(tools))
+    assert done.returncode == 1
+    assert done.stderr == (
+        "setup.sh: Marquee wants Python 3.11 or newer; on Debian or Ubuntu: sudo apt install python3\n"
+    )
+
+
+def test_without_a_network_it_asks_for_one(clone: Path) -> None:
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
+    done = setup(clone, "local", **nowhere, PIP_FIND_LINKS="", PIP_EXTRA_INDEX_URL="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup.sh: The packages could not be downloaded: is this machine connected")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.full
+def test_two_commands_lead_to_a_recommendation_and_down_leaves_no_process(clone: Path) -> None:
+    port = {"MARQUEE_PORT": str(free_port())}
+    try:
+        first = setup(clone, "local", **port)
+        again = setup(clone, "local", **port)
+    finally:
+        down = setup(clone, "down")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "because you liked " in first.stdout
+    closing = first.stdout[first.stdout.index("For a viewer") :]
+    assert again.stdout == f"Marquee is already running.\n{closing}"
+    assert down.stdout == "Marquee is stopped.\n"
+    assert not [
+        path for path in Path("/proc").glob("[0-9]*/cmdline") if str(clone).encode() in path.read_bytes()
+    ]
+
+
+@pytest.mark.full
+def test_a_second_start_skips_what_is_done(clone: Path) -> None:
+    port = {"MARQUEE_PORT": str(free_port())}
+    try:
+        setup(clone, "local", **port)
+        setup(clone, "down")
+        second = setup(clone, "local", **port)
+    finally:
+        setup(clone, "down")
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.stdout.count("done before") == 4
