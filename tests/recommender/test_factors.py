@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from recommender import factors
+from recommender.catalogue import Catalogue, Movie
+from recommender.errors import BadInput
+from recommender.evaluation import Ratings
+from recommender.factors import features, learned
+from recommender.model import Model, fit_model
+from recommender.statistics import rating_values, summed
+
+STARS = (0.0, 0.2, 0.6, 1.0, 1.2)
+
+
+def _table(seed: int = 1, users: int = 60, movies: int = 25) -> NDArray[np.float64]:
+    return (np.random.default_rng(seed).random((users, movies)) < 0.3).astype(np.float64)
+
+
+def _ease(table: NDArray[np.float64], extra: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """As the paper writes it, with the features as further users."""
+    inverse = np.linalg.inv(table.T @ table + extra @ extra.T + ridge * np.eye(table.shape[1]))
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return np.asarray(weights)
+
+
+def _gram(table: NDArray[np.float64]) -> NDArray[np.float32]:
+    return (table.T @ table).astype(np.float32)
+
+
+def test_at_full_rank_the_training_users_are_scored_as_by_ease_with_features() -> None:
+    table = _table()
+    about = np.eye(4, dtype=np.float32)[np.arange(25) % 4]
+    found = learned(_gram(table), np.arange(25), about, 10.0, 2.0, 25)
+    expected = table @ _ease(table, 2.0 * about.astype(np.float64), 10.0)
+    np.testing.assert_allclose(table @ found.left @ found.right.T, expected, atol=1e-4)
+
+
+def test_a_movie_nobody_rated_is_scored_by_ease_through_its_features() -> None:
+    table = _table()
+    about = np.eye(4, dtype=np.float32)[np.arange(26) % 4]
+    found = learned(_gram(table), np.arange(25), about, 10.0, 2.0, 25)
+    inverse = np.linalg.inv(table.T @ table + 4.0 * about[:25] @ about[:25].T + 10.0 * np.eye(25))
+    expected = table @ (inverse @ (4.0 * about[:25] @ about[25]))
+    np.testing.assert_allclose(table @ found.left[:25] @ found.right[25], expected, atol=1e-4)
+
+
+def test_iterating_finds_the_directions_of_the_full_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, about = _table(movies=60, users=200), np.zeros((60, 0), np.float32)
+    exact = learned(_gram(table), np.arange(60), about, 10.0, 0.0, 8)
+    monkeypatch.setattr(factors, "_SMALL", 10)
+    iterated = learned(_gram(table), np.arange(60), about, 10.0, 0.0, 8)
+    exact_scores, scores = (table @ f.left @ f.right.T for f in (exact, iterated))
+    assert np.corrcoef(exact_scores.ravel(), scores.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("movies", [2, 3, 25])
+def test_the_rank_adapts_to_a_small_catalogue(movies: int) -> None:
+    about = np.ones((movies, 1), np.float32)
+    found = learned(_gram(_table(movies=movies)), np.arange(movies), about, 10.0, 3.0, 256)
+    assert 1 <= found.left.shape[1] <= movies
+
+
+def test_ratings_that_tie_no_two_movies_together_are_refused() -> None:
+    with pytest.raises(BadInput):
+        learned(np.eye(5, dtype=np.float32), np.arange(5), np.zeros((5, 1), np.float32), 10.0, 3.0, 4)
+
+
+def test_a_feature_is_a_genre_or_five_years() -> None:
+    catalogue = Catalogue(
+        [
+            Movie(1, "a", 1990, "movie", ("Drama",)),
+            Movie(2, "b", 1994, "movie", ()),
+            Movie(3, "c", 1995, "movie", ()),
+            Movie(4, "d", None, "movie", ("Drama", "War")),
+        ]
+    )
+    about = features(catalogue.genre_matrix, catalogue.years)
+    assert about.sum(axis=1).tolist() == [2, 1, 1, 2]
+    assert (about[0] * about[1]).sum() == 1
+    assert (about[1] * about[2]).sum() == 0
+
+
+def test_a_rating_between_two_stars_counts_between_them() -> None:
+    np.testing.assert_allclose(rating_values([0.5, 1, 2.5, 4.5, 5], STARS), [0, 0, 0.4, 1.1, 1.2])
+
+
+def test_the_gram_matrix_is_summed_over_users() -> None:
+    sums = summed([7, 7, 8, 8, 9, 9], [5, 3, 5, 3, 3, 4], [4, 4, 5, 3, 4, 4], STARS, 100)
+    assert sums.movie_ids.tolist() == [3, 4, 5]
+    assert sums.counts.tolist() == [3, 1, 2] and sums.likes.tolist() == [2, 1, 2]
+    assert sums.dense_rows.tolist() == [0, 2]  # a single rating gives no row
+    np.testing.assert_allclose(sums.gram, [[1 + 0.36 + 1, 1 + 0.72], [1.72, 1 + 1.44]], rtol=1e-6)
+
+
+def test_only_the_most_rated_movies_are_solved_for() -> None:
+    users, movies = [1, 2, 3, 1, 2, 1, 2, 3], [1, 1, 1, 2, 2, 3, 3, 3]
+    assert summed(users, movies, [4] * 8, STARS, 2).dense_rows.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("users", "movies", "ratings"),
+    [
+        ([1], [1], [5.5]),
+        ([1], [1], [float("nan")]),
+        ([], [], []),
+        ([1, 1], [2, 2], [4, 4]),
+        ([1, 2], [1], [4]),
+    ],
+)
+def test_ratings_that_cannot_be_learned_from_are_refused(
+    users: list[int], movies: list[int], ratings: list[float]
+) -> None:
+    with pytest.raises(BadInput):
+        summed(users, movies, ratings, STARS, 100)
+
+
+def test_a_movie_nobody_rated_is_liked_by_those_who_like_its_genre(
+    model: Model, catalogue: Catalogue
+) -> None:
+    unrated = catalogue.movie_ids[-8:]
+    right = model.right[model.rows(unrated)]
+    for movie_id, row in zip(unrated, right, strict=True):
+        movie = catalogue.movie(int(movie_id))
+        assert movie is not None
+        alike = catalogue.has_genre(movie.genres)[: len(catalogue) - 8]
+        rated = model.left[: len(catalogue) - 8]
+        assert (rated[alike] @ row).mean() > (rated[~alike] @ row).mean()
+
+
+def test_a_movie_that_is_not_in_the_catalogue_is_left_out(ratings: Ratings, movies: list[Movie]) -> None:
+    smaller = Catalogue(movies[20:])
+    model = fit_model(smaller, ratings.users, ratings.movie_ids, ratings.ratings)
+    assert model.movie_ids.tolist() == smaller.movie_ids.tolist()
