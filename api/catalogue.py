@@ -33,7 +33,7 @@ class SimilarMovies(BaseModel):
     similar: list[SimilarMovie]
 
 
-@router.get("/movies")
+@router.get("/movies", summary="Search the catalogue")
 def list_movies(
     here: Here,
     client: SignedIn,
@@ -54,12 +54,12 @@ def list_movies(
     return MoviesPage(movies=[MovieView.of(movie) for movie in found[:limit]], next_cursor=more)
 
 
-@router.get("/movies/{movie_id}", responses=responses(404))
+@router.get("/movies/{movie_id}", responses=responses(404), summary="One movie")
 def one_movie(here: Here, client: SignedIn, movie_id: MovieId) -> MovieView:
     return MovieView.of(_known(_for(here, client), movie_id))
 
 
-@router.get("/movies/{movie_id}/similar", responses=responses(404))
+@router.get("/movies/{movie_id}/similar", responses=responses(404), summary="Movies like one")
 def similar_movies(
     here: Here, client: SignedIn, movie_id: MovieId, k: Annotated[int, Query(ge=1, le=100)] = 10
 ) -> SimilarMovies:

@@ -107,6 +107,7 @@ def _same(one: str, other: str) -> bool:
     status_code=201,
     dependencies=[Depends(invited)],
     responses=responses(403, 409, 429, 503),
+    summary="Register a client",
 )
 async def create_client(new: NewClient, here: Here) -> Registered:
     """Register a client: a platform that will own its users. Whether anybody may is the operator's choice."""
@@ -120,7 +121,7 @@ def _register(engine: Engine, new: NewClient, password_hash: str) -> int:
         return accounts.register(connection, new.username, new.name, new.email, password_hash)
 
 
-@router.post("/token", responses=responses(401, 429, 503))
+@router.post("/token", responses=responses(401, 429, 503), summary="Sign in")
 async def token(form: Annotated[SignIn, Form()], here: Here, caller: Caller) -> Token:
     """Sign in with the password form of OAuth2. Send the token as `Authorization: Bearer ...`."""
     username = form.username.casefold()
@@ -138,7 +139,7 @@ def _find(engine: Engine, username: str) -> accounts.Credentials | None:
         return accounts.find(connection, username)
 
 
-@router.get("/client")
+@router.get("/client", summary="Who asks")
 def me(client: SignedIn, here: Here) -> Me:
     """Who asks."""
     with client_scope(here.engine, client.client_id) as connection:

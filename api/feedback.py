@@ -65,7 +65,9 @@ _STORE = text("""
 """)
 
 
-@router.post("/feedback", status_code=201, responses=responses(404))
+@router.post(
+    "/feedback", status_code=201, responses=responses(404), summary="Say what became of a recommendation"
+)
 def tell(here: Here, client: SignedIn, asked: FeedbackAsked) -> FeedbackStored:
     """`rated` is a rating, `watched` alone counts as liked, `dismissed` bars the movie for good."""
     user_id = user_of(asked.recommendation_id)

@@ -26,13 +26,13 @@ class Ready(BaseModel):
 
 
 # async, so that an answer never waits for a thread that waits for the database
-@router.get("/health/live")
+@router.get("/health/live", summary="Is the process alive")
 async def live() -> Alive:
     """The process runs."""
     return Alive()
 
 
-@router.get("/health/ready", responses={503: {"model": Ready}})
+@router.get("/health/ready", responses={503: {"model": Ready}}, summary="Can it recommend")
 async def ready(here: Here, response: Response) -> Ready:
     """Whether something can be recommended. Once it can, trouble is in the body and the status stays 200."""
     shelf = here.shelf
@@ -47,7 +47,12 @@ async def ready(here: Here, response: Response) -> Ready:
     )
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+    summary="Metrics for Prometheus",
+)
 async def metrics(here: Here) -> Response:
     """For Prometheus."""
     return Response(generate_latest(here.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -20,7 +20,7 @@ class ModelView(BaseModel):
     card: dict[str, Any]
 
 
-@router.get("/model", responses=responses(404))
+@router.get("/model", responses=responses(404), summary="The model that serves")
 def champion(here: Here, client: SignedIn) -> ModelView:
     version = here.shelf.stock.version
     with client_scope(here.engine, client.client_id) as connection:

@@ -44,7 +44,7 @@ class RatingsStored(BaseModel):
     )
 
 
-@router.post("/ratings", responses=responses(404))
+@router.post("/ratings", responses=responses(404), summary="Store ratings")
 def rate(here: Here, client: SignedIn, asked: RatingsAsked) -> RatingsStored:
     """Ratings of several users at once. An unknown `user_id` refuses the whole request."""
     catalogue = here.shelf.stock.catalogue

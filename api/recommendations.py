@@ -75,7 +75,7 @@ class Order:
         return _answer(here, self.stock, self.wish, user_id, ranked, self.unknown, persisted)
 
 
-@router.post("/recommendations", responses=responses(404))
+@router.post("/recommendations", responses=responses(404), summary="Recommend movies")
 def recommend(
     here: Here, client: SignedIn, asked: RecommendationsAsked, idempotency_key: Key = None
 ) -> Recommendations:
@@ -212,7 +212,7 @@ class BatchAnswer(BaseModel):
     unknown_users: list[UserName]
 
 
-@router.post("/recommendations/batch")
+@router.post("/recommendations/batch", summary="Recommend movies to many users")
 def recommend_batch(here: Here, client: SignedIn, asked: BatchAsked) -> BatchAnswer:
     """Movies for up to 100 known users at once, with the same filters for all."""
     stock = here.shelf.stock

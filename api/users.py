@@ -60,13 +60,13 @@ class UserExport(BaseModel):
     recommendations: list[dict[str, Any]]
 
 
-@router.get("/users/{user_id}", responses=responses(404))
+@router.get("/users/{user_id}", responses=responses(404), summary="What is known of a user")
 def one_user(here: Here, client: SignedIn, user_id: UserId) -> UserView:
     with client_scope(here.engine, client.client_id) as connection:
         return _view(here.shelf.stock.catalogue, read_user(connection, client.client_id, user_id))
 
 
-@router.get("/users/{user_id}/history", responses=responses(404))
+@router.get("/users/{user_id}/history", responses=responses(404), summary="What a user rated")
 def history_of(
     here: Here,
     client: SignedIn,
@@ -82,7 +82,9 @@ def history_of(
     return HistoryView(user_id=user_id, history=ratings, total=len(history))
 
 
-@router.get("/users/{user_id}/export", responses=responses(404))
+@router.get(
+    "/users/{user_id}/export", responses=responses(404), summary="Everything that is stored of a user"
+)
 def export_of(here: Here, client: SignedIn, user_id: UserId) -> UserExport:
     """Everything that is stored of the user."""
     with client_scope(here.engine, client.client_id) as connection:
@@ -91,7 +93,7 @@ def export_of(here: Here, client: SignedIn, user_id: UserId) -> UserExport:
     return UserExport(user=_view(here.shelf.stock.catalogue, user), **tables)
 
 
-@router.delete("/users/{user_id}", status_code=204, responses=responses(404))
+@router.delete("/users/{user_id}", status_code=204, responses=responses(404), summary="Delete a user")
 def forget_user(here: Here, client: SignedIn, user_id: UserId) -> None:
     """The user is gone from every table. A keyed hash stays, so that no file brings the user back."""
     with client_scope(here.engine, client.client_id) as connection:

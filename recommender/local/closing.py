@@ -9,6 +9,7 @@ from typing import Any
 from recommender.local.demo import HISTORY, USERNAME, VIEWER
 
 Record = Mapping[str, Any]
+LEAST = 0.005  # a share that is not zero when it is shown as a percentage
 
 
 def closing_text(address: str, places: Mapping[str, str], password_file: Path, answer: Record) -> str:
@@ -26,6 +27,8 @@ def _pick(pick: Record) -> str:
     reasons = [f"because you liked {because}"] if because else []
     if pick["prior"] > 0:
         reasons.append(f"popular ({_share(pick, pick['prior'])})")
+    if abs(pick["because_rest"]) > LEAST * pick["score"]:
+        reasons.append(f"the rest of the history ({_share(pick, pick['because_rest'])})")
     return f"  {pick['score']:.3f}  {pick['title']} ({pick['year']})\n         {'; '.join(reasons)}"
 
 

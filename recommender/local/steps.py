@@ -119,20 +119,13 @@ class Steps:
         self._once("simulated", key, self._write_histories)
 
     def _write_histories(self) -> None:
-        """Under another name first: half of them are never mistaken for all."""
-        unfinished = self._places.state / "simulated.unfinished"
-        for folder in (unfinished, self._places.simulated):
-            shutil.rmtree(folder, ignore_errors=True)
-        movies = self._places.starter / "movies.csv"
-        program: list[str | Path] = [
+        program = [
             *verbs.command("marquee-simulate"),
             "history",
             "--movies",
-            movies,
-            *HISTORY,
+            self._places.starter / "movies.csv",
         ]
-        self._run("simulate", [*program, "--out", unfinished], {})
-        unfinished.rename(self._places.simulated)
+        self._run("simulate", [*program, *HISTORY, "--out", self._places.simulated], {})
 
     def _load_histories(self) -> None:
         self._once("histories", self._histories_key(), self._import_histories)

@@ -32,7 +32,7 @@ ANSWER = {
 def test_a_recommendation_shows_how_its_score_comes_about() -> None:
     assert recommended(ANSWER).splitlines()[1:] == [
         "  0.500  Alien (1979)",
-        "         because you liked Blade Runner (40%); popular (50%)",
+        "         because you liked Blade Runner (40%); popular (50%); the rest of the history (10%)",
         "  0.100  Up (2009)",
         "         popular (100%)",
     ]
