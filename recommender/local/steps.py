@@ -1,7 +1,6 @@
 """The nine steps from nothing to a first recommendation. Each may run again: what is done is skipped."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -119,13 +118,9 @@ class Steps:
         self._once("simulated", key, self._write_histories)
 
     def _write_histories(self) -> None:
-        program = [
-            *verbs.command("marquee-simulate"),
-            "history",
-            "--movies",
-            self._places.starter / "movies.csv",
-        ]
-        self._run("simulate", [*program, *HISTORY, "--out", self._places.simulated], {})
+        movies = self._places.starter / "movies.csv"
+        program = [*verbs.command("marquee-simulate"), "history", *HISTORY]
+        self._run("simulate", [*program, "--movies", movies, "--out", self._places.simulated], {})
 
     def _load_histories(self) -> None:
         self._once("histories", self._histories_key(), self._import_histories)
