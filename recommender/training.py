@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Engine, text
 from recommender.bulk import copy_rows
 from recommender.catalogue import Catalogue
 from recommender.database import transaction
-from recommender.errors import BadInput
+from recommender.errors import BadArtifact, BadInput
+from recommender.evaluation import Ratings
 from recommender.history import History
-from recommender.model import Model, fit_model
+from recommender.model import Model, Parameters, fit_model
 from recommender.movies import read_catalogue
 from recommender.registry import publish, read_card, register, serving_state
 from recommender.users import written
@@ -31,25 +32,15 @@ _READ = """
 _FOLD = 20_000  # users folded between two writes
 
 
-@dataclass(frozen=True, slots=True)
-class Ratings:
-    """Every rating, by user and then in time order."""
-
-    users: NDArray[np.int64]
-    movies: NDArray[np.int64]
-    marks: NDArray[np.float32]
-    times: NDArray[np.float64]
-    digest: str  # of the rows, so that the same data are known again
-
-
-def read_ratings(connection: Connection) -> Ratings:
+def read_ratings(connection: Connection) -> tuple[Ratings, str]:
+    """Every rating, by user and then in time order, and a digest by which the rows are known again."""
     with tempfile.TemporaryFile() as file:
         connection.connection.cursor().copy_expert(_READ, file)
         digest = _digest(file)
         file.seek(0)
         table = pd.read_csv(file, header=None, dtype={0: np.int64, 1: np.int64, 2: np.float32, 3: np.float64})
     columns = [table[i].to_numpy() for i in range(4)]
-    return Ratings(columns[0], columns[1], columns[2], columns[3], digest)
+    return Ratings(columns[0], columns[1], columns[2], columns[3]), digest
 
 
 def _digest(file: Any) -> str:
@@ -63,18 +54,29 @@ def _digest(file: Any) -> str:
 def train(engine: Engine, models: Path, progress: Progress) -> tuple[str, bool]:
     """Version of the champion, and whether it is new."""
     with transaction(engine) as connection:
-        catalogue, ratings = read_catalogue(connection), read_ratings(connection)
+        catalogue = read_catalogue(connection)
+        ratings, digest = read_ratings(connection)
         state = serving_state(connection)
         champion = read_card(connection, state.champion) if state.champion else {}
-    data = {"ratings_sha256": ratings.digest, "catalogue_sha256": _catalogue_digest(catalogue)}
-    progress(f"{len(ratings.marks):,} ratings of {len(np.unique(ratings.users)):,} users read")
-    if state.champion and champion["data"] == data and (models / state.champion).exists():
+        read_at = connection.execute(text("SELECT now()")).scalar_one()
+    data = {"ratings_sha256": digest, "catalogue_sha256": _catalogue_digest(catalogue)}
+    progress(f"{len(ratings):,} ratings of {len(np.unique(ratings.users)):,} users read")
+    if state.champion and champion["data"] == data and _is_as_we_would_fit_it(models / state.champion):
         return state.champion, False
-    model = fit_model(catalogue, ratings.users, ratings.movies, ratings.marks, data=data, progress=progress)
+    model = fit_model(
+        catalogue, ratings.users, ratings.movie_ids, ratings.ratings, data=data, progress=progress
+    )
     model.save(models / model.version)
     _publish(engine, model, models)
-    progress(f"{refold(engine, model, ratings):,} users folded into the new space")
+    progress(f"{refold(engine, model, ratings, read_at):,} users folded into the new space")
     return model.version, True
+
+
+def _is_as_we_would_fit_it(folder: Path) -> bool:
+    try:
+        return Model.load(folder).parameters == Parameters()
+    except BadArtifact:
+        return False
 
 
 def _catalogue_digest(catalogue: Catalogue) -> str:
@@ -93,8 +95,10 @@ def _publish(engine: Engine, model: Model, models: Path) -> None:
 _MOVIE_VECTORS = text("""
     UPDATE movies m SET vector = s.vector, space = :version FROM fresh_vectors s WHERE m.movie_id = s.id
 """)
+# A user who changed since the ratings were read is folded again when next met.
 _USER_VECTORS = text("""
-    UPDATE users u SET taste = s.vector, space = :version FROM fresh_vectors s WHERE u.user_id = s.id
+    UPDATE users u SET taste = s.vector, space = :version FROM fresh_vectors s
+    WHERE u.user_id = s.id AND u.updated_at <= :read_at
 """)
 
 
@@ -110,14 +114,14 @@ def _stage(connection: Connection, vectors: Iterator[tuple[int, NDArray[np.float
     copy_rows(connection, "fresh_vectors", "id, vector", rows)
 
 
-def refold(engine: Engine, model: Model, ratings: Ratings) -> int:
+def refold(engine: Engine, model: Model, ratings: Ratings, read_at: datetime) -> int:
     """Gives every user with a history a taste vector in the space of this model."""
     ends = np.flatnonzero(np.diff(ratings.users, append=-1)) + 1
     for first in range(0, len(ends), _FOLD):
         with transaction(engine) as connection:
             wishes = _preferences(connection, ratings.users[ends[first : first + _FOLD] - 1])
             _stage(connection, _tastes(model, ratings, ends, first, wishes))
-            connection.execute(_USER_VECTORS, {"version": model.version})
+            connection.execute(_USER_VECTORS, {"version": model.version, "read_at": read_at})
     return len(ends)
 
 
@@ -132,5 +136,5 @@ def _tastes(
     for place in range(first, min(first + _FOLD, len(ends))):
         rows = slice(ends[place - 1] if place else 0, ends[place])
         user = int(ratings.users[rows.start])
-        history = History.of(ratings.movies[rows], ratings.marks[rows], ratings.times[rows])
+        history = History.of(ratings.movie_ids[rows], ratings.ratings[rows], ratings.times[rows])
         yield user, model.taste(history, wishes.get(user, {})).vector
