@@ -44,12 +44,12 @@ class Catalogue:
         self.genre_matrix = self._genre_matrix()
         counts = popularity or {}
         self.popularity = _frozen([counts.get(m.movie_id, 0) for m in self._movies], np.int64)
-        self._keys = [title_keys(m.title) for m in self._movies]
-        self._by_key = _index(self._keys)
+        self._texts = [title_key(m.title) for m in self._movies]
+        self._by_key = _index([title_keys(m.title) for m in self._movies])
 
     def _genre_matrix(self) -> NDArray[np.bool_]:
         column = {genre: i for i, genre in enumerate(self.genres)}
-        matrix = np.zeros((len(self), len(self.genres)), bool)
+        matrix = np.zeros((len(self), len(self.genres)), bool, order="F")  # read by genre
         for row, movie in enumerate(self._movies):
             matrix[row, [column[genre] for genre in movie.genres]] = True
         matrix.flags.writeable = False
@@ -76,7 +76,10 @@ class Catalogue:
     def has_genre(self, genres: Iterable[str]) -> NDArray[np.bool_]:
         """Rows that have at least one of the genres."""
         columns = [self.genres.index(genre) for genre in genres if genre in self.genres]
-        return np.asarray(self.genre_matrix[:, columns].any(axis=1))
+        found = np.zeros(len(self), bool)
+        for column in columns:
+            found |= self.genre_matrix[:, column]
+        return found
 
     def candidates(self, title: str) -> list[Movie]:
         """Movies of exactly this title, narrowed by a year in the text; several are ambiguous."""
@@ -100,7 +103,7 @@ class Catalogue:
         for row in np.flatnonzero(wanted):
             if len(found) >= limit:
                 break
-            if any(all(word in key for word in words) for key in self._keys[row] or ("",)):
+            if all(word in self._texts[row] for word in words):
                 found.append(self._movies[row])
         return found
 

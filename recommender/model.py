@@ -1,9 +1,5 @@
 """The model: item factors, what a history means in them, and the folder they are kept in."""
 
-import hashlib
-import io
-import json
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,21 +9,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recommender import artifact
 from recommender.catalogue import Catalogue, rows_in
 from recommender.errors import BadArtifact
 from recommender.factors import features, learned
 from recommender.history import History
 from recommender.statistics import Statistics, rating_values, summed
 
-FORMAT = 1
-_TYPES = {
-    "movie_ids": np.int64,
-    "left": np.float32,
-    "right": np.float32,
-    "prior": np.float32,
-    "genre_factors": np.float32,
-}
-_CARD = "card.json"
 _MIDDLE = 2.75  # of the scale of preferences: neither for nor against
 
 
@@ -94,11 +82,12 @@ class Model:
         return scores
 
     def _recency(self, times: NDArray[np.float64]) -> NDArray[np.float32]:
-        """By place in the user's own sequence, newest first; the untimed tie just after the last timed."""
-        timed = len(times) - int(np.isnan(times).sum())
-        if not timed:
+        """By how many of the user's ratings are newer; the untimed tie just behind the last timed."""
+        timed = times[~np.isnan(times)]
+        if not len(timed):
             return np.ones(len(times), np.float32)
-        places = np.minimum(np.arange(len(times))[::-1], timed)
+        newer = len(timed) - np.searchsorted(timed, times, side="right")
+        places = np.where(np.isnan(times), len(timed), newer)
         floor, span = self.parameters.recency_floor, self.parameters.recency_span
         return (floor + (1 - floor) * np.exp(-places / span)).astype(np.float32)
 
@@ -111,36 +100,17 @@ class Model:
         return float(self.parameters.prior * 0.5 ** (ratings / self.parameters.prior_half))
 
     def save(self, folder: Path) -> str:
-        """The folder appears whole or not at all; one that holds another model is replaced."""
-        contents = _contents(self._tables()) | {_CARD: _card_bytes(self.card)}
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as space:
-            fresh = Path(space, "fresh")
-            fresh.mkdir()
-            for name, content in contents.items():
-                (fresh / name).write_bytes(content)
-            if folder.exists():
-                folder.rename(Path(space, "old"))
-            fresh.rename(folder)
+        artifact.write(folder, {name: getattr(self, name) for name in artifact.TYPES}, self.card)
         return self.version
-
-    def _tables(self) -> dict[str, NDArray[Any]]:
-        return {name: getattr(self, name) for name in _TYPES}
 
     @classmethod
     def load(cls, folder: Path, version: str | None = None) -> Self:
         """Memory-mapped. Refuses a folder that is damaged, or is not the version asked for."""
-        card = _read_card(folder)
-        hashes = {name: _hash_file(folder / name) for name in (*_files(), _CARD)}
-        for name in _files():
-            if hashes[name] != card["files"].get(name):
-                raise BadArtifact(f"{folder.name}/{name} is not the file that its card describes")
-        found = _version(hashes)
-        if version is not None and found != version:
-            raise BadArtifact(f"{folder.name} holds version {found}, not {version}")
-        tables = {name: _read_table(folder / f"{name}.npy", dtype) for name, dtype in _TYPES.items()}
-        _check(tables, card)
-        return cls(tables, card, found)
+        tables, card, found = artifact.read(folder, version)
+        try:
+            return cls(tables, card, found)
+        except (KeyError, TypeError) as error:
+            raise BadArtifact(f"{folder.name} was made by other code: {error}") from None
 
 
 def fit_model(
@@ -175,7 +145,6 @@ def fit_model(
         "genre_factors": _genre_factors(catalogue, factors.left, prior),
     }
     card = {
-        "format": FORMAT,
         "parameters": asdict(parameters),
         "genres": list(catalogue.genres),
         "rank": factors.left.shape[1],
@@ -186,7 +155,7 @@ def fit_model(
         "ratings": int(sums.counts.sum()),
         "data": dict(data),
     }
-    return _made(tables, card)
+    return Model(tables, *artifact.sealed(tables, card))
 
 
 def _prior(catalogue: Catalogue, sums: Statistics) -> NDArray[np.float32]:
@@ -206,87 +175,6 @@ def _genre_factors(
     return np.where(total > 0, inside - average, 0).astype(np.float32)
 
 
-def _made(tables: Mapping[str, NDArray[Any]], card: dict[str, Any]) -> Model:
-    hashes = {name: _hash(content) for name, content in _contents(tables).items()}
-    card = json.loads(json.dumps(card | {"files": hashes}))  # what a reader of the file will see
-    version = _version(hashes | {_CARD: _hash(_card_bytes(card))})
-    return Model(tables, card, version)
-
-
-def _files() -> list[str]:
-    return [f"{name}.npy" for name in _TYPES]
-
-
-def _contents(tables: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
-    return {f"{name}.npy": _npy(np.ascontiguousarray(table)) for name, table in tables.items()}
-
-
-def _npy(table: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, table, allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _card_bytes(card: Mapping[str, Any]) -> bytes:
-    return json.dumps(card, indent=2, sort_keys=True).encode() + b"\n"
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _hash_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BadArtifact(f"{path.parent.name}/{path.name} cannot be read: {error.strerror}") from None
-
-
-def _version(hashes: Mapping[str, str]) -> str:
-    lines = "".join(f"{name} {hashes[name]}\n" for name in sorted(hashes))
-    return _hash(lines.encode())[:16]
-
-
-def _read_card(folder: Path) -> dict[str, Any]:
-    try:
-        card: dict[str, Any] = json.loads((folder / _CARD).read_bytes())
-        if card["format"] != FORMAT:
-            raise BadArtifact(f"{folder.name} is of format {card['format']}, this code reads {FORMAT}")
-        _parameters(card["parameters"])
-        if not isinstance(card["files"], dict) or not isinstance(card["genres"], list):
-            raise TypeError("files or genres")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadArtifact(f"{folder.name}/{_CARD} cannot be read: {error}") from None
-    return card
-
-
 def _parameters(written: Mapping[str, Any]) -> Parameters:
     lists: dict[str, Any] = {name: tuple(v) for name, v in written.items() if isinstance(v, list | tuple)}
     return Parameters(**{**written, **lists})
-
-
-def _read_table(path: Path, dtype: type[Any]) -> NDArray[Any]:
-    try:
-        table = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError) as error:
-        raise BadArtifact(f"{path.parent.name}/{path.name} cannot be read: {error}") from None
-    if table.dtype != dtype or not np.isfinite(table).all():
-        raise BadArtifact(f"{path.parent.name}/{path.name} holds something else than finite {dtype.__name__}")
-    return table
-
-
-def _check(tables: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
-    movies, rank = card["movies"], card["rank"]
-    shapes = {
-        "movie_ids": (movies,),
-        "left": (movies, rank),
-        "right": (movies, rank),
-        "prior": (movies,),
-        "genre_factors": (len(card["genres"]), rank),
-    }
-    for name, shape in shapes.items():
-        if tables[name].shape != shape:
-            raise BadArtifact(f"{name} is of shape {tables[name].shape}, the card says {shape}")
-    if (np.diff(tables["movie_ids"]) <= 0).any():
-        raise BadArtifact("movie ids do not ascend")

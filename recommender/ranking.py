@@ -144,12 +144,13 @@ class Ranker:
 
 def best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
     """Where the k highest finite scores stand, best first, equals in the order of rows."""
-    k = min(k, len(scores))
-    if k <= 0:
-        return np.empty(0, np.intp)
-    least = np.partition(scores, len(scores) - k)[len(scores) - k]
-    rows = np.flatnonzero(scores >= least) if np.isfinite(least) else np.flatnonzero(np.isfinite(scores))
-    return rows[np.argsort(-scores[rows], kind="stable")][:k]
+    rows = np.flatnonzero(np.isfinite(scores))
+    if k <= 0 or not len(rows):
+        return rows[:0]
+    finite = scores[rows]  # selecting among thousands of equal infinities is slow
+    place = max(0, len(finite) - k)
+    top = np.flatnonzero(finite >= np.partition(finite, place)[place])
+    return rows[top[np.argsort(-finite[top], kind="stable")]][:k]
 
 
 def _source(taste: Taste) -> Source:

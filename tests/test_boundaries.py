@@ -17,7 +17,7 @@ MAY = {
     "dashboards": set(),
 }
 ORDER = """
-    errors settings titles catalogue history statistics factors model ranking evaluation library
+    errors settings titles catalogue history statistics factors artifact model ranking evaluation library
     tables database roles tombstones deletions accounts movies users registry
     rows movielens movie_rows rating_rows bulk movie_load rating_load injections importing reject_list
     training progress local cli

@@ -176,6 +176,14 @@ def test_untimed_ratings_tie_just_after_the_last_timed(model: Model) -> None:
 
 
 @given(st.permutations([10, 13, 40, 70, 100]))
+def test_within_equal_times_order_means_nothing(model: Model, ids: list[int]) -> None:
+    seconds = {10: 1.0, 13: 2.0, 40: 2.0, 70: 2.0, 100: 3.0}
+    expected = model.taste(History.of(sorted(ids), None, [seconds[i] for i in sorted(ids)])).vector
+    taste = model.taste(History.of(ids, None, [seconds[i] for i in ids]))
+    np.testing.assert_allclose(taste.vector, expected, atol=1e-6)
+
+
+@given(st.permutations([10, 13, 40, 70, 100]))
 def test_without_times_order_means_nothing(model: Model, ids: list[int]) -> None:
     expected = model.taste(History.of(sorted(ids))).vector
     np.testing.assert_allclose(model.taste(History.of(ids)).vector, expected, atol=1e-6)
