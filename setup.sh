@@ -13,6 +13,11 @@ python=
 export PIP_CACHE_DIR=$state/cache/pip PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore PIP_USER=0
 export UV_CACHE_DIR=$state/cache/uv UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 
+# A company's own certificates are in the system's bundle, and only there.
+for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+  [[ ! -r $bundle ]] || export PIP_CERT=${PIP_CERT:-$bundle} UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
+done
+
 usage() {
   cat <<'END'
 ./setup.sh local [--foreground]   start Marquee on this machine, up to a first recommendation

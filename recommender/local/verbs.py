@@ -27,7 +27,7 @@ def run(
     log: Path,
     show: Callable[[str], None],
 ) -> None:
-    last = ""
+    last, env = "", {**env, "PYTHONUNBUFFERED": "1"}  # so that its last line is the last that it said
     with (
         start_child(program, ends_by="KILL", env=env, cwd=cwd, output=subprocess.PIPE) as child,
         log.open("a") as file,
