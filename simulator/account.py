@@ -1,5 +1,6 @@
 """A registered client of a running API: signs in, lists movies, adds users and deletes them again."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from simulator.errors import SimulatorError
 
 PAGE = 100
 TIMEOUT = 30.0
+TRIES = 5
 
 
 def split_url(text: str) -> SplitResult:
@@ -57,6 +59,15 @@ class Account:
         return self._send("DELETE", f"/users/{user_id}").status_code in (200, 202, 204, 404)
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Waits when the API says that this client asks too often."""
+        for _ in range(TRIES - 1):
+            answer = self._sent(method, path, **options)
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                return answer
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+        return self._sent(method, path, **options)
+
+    def _sent(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             return self._http.request(method, path, **options)
         except httpx.TimeoutException as error:

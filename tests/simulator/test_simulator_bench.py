@@ -35,6 +35,7 @@ class Peer(ThreadingHTTPServer):
         self.users: set[int] = set()
         self.created: list[list[dict[str, Any]]] = []
         self.answers_before_failure: float = math.inf
+        self.too_soon = 0  # deletions that are told to come back
 
     @property
     def url(self) -> str:
@@ -64,6 +65,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, body: Any = None) -> None:
         content = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", "0")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -113,7 +116,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200 if body["user_id"] in self.server.users else 404, {"user_id": body["user_id"]})
 
     def do_DELETE(self) -> None:
-        if self.signed_in():
+        if self.server.too_soon:
+            self.server.too_soon -= 1
+            self.answer(429)
+        elif self.signed_in():
             with self.server.lock:
                 self.server.users.remove(int(self.path.removeprefix("/users/")))
             self.answer(204)
@@ -154,6 +160,12 @@ def test_every_user_that_was_added_is_deleted_again(peer: Peer) -> None:
     assert count > 20
     assert not peer.users
     assert f"Added {count:,} users and deleted {count:,} of them again." in result.stdout
+
+
+def test_a_user_whose_deletion_came_too_soon_is_deleted_later(peer: Peer) -> None:
+    peer.too_soon = 3
+    assert run(peer.url).exit_code == 0
+    assert (peer.too_soon, peer.users) == (0, set())
 
 
 def test_a_history_is_fifty_different_movies_with_half_stars_from_the_whole_catalogue(peer: Peer) -> None:
