@@ -19,17 +19,24 @@ BEGIN
 END $$;
 CREATE POLICY registry ON clients TO marquee_owner USING (true);
 
-GRANT SELECT (client_id, username, name, email, status, created_at) ON clients TO marquee_api, marquee_pipeline;
+GRANT SELECT (client_id, username, name) ON clients TO marquee_api;
+GRANT SELECT (client_id, username) ON clients TO marquee_pipeline;
 GRANT SELECT ON movies, movie_sources, genres, movie_genres, people, movie_credits, models, serving, alembic_version
     TO marquee_api, marquee_pipeline;
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, movies_users_rating, dismissals, feedback, idempotency_keys
-    TO marquee_api, marquee_pipeline;
-GRANT SELECT, INSERT ON recommendations, tombstones TO marquee_api, marquee_pipeline;
+
+-- A deleted user takes everything along by cascade, which needs no right to delete elsewhere.
+GRANT SELECT, INSERT, UPDATE, DELETE ON users TO marquee_api;
+GRANT SELECT, INSERT, UPDATE ON movies_users_rating, feedback, idempotency_keys TO marquee_api;
+GRANT SELECT, INSERT ON dismissals, recommendations, tombstones TO marquee_api;
 GRANT SELECT, DELETE ON rejects TO marquee_api;
+
+GRANT SELECT, INSERT, UPDATE ON users, movies_users_rating TO marquee_pipeline;
+GRANT SELECT ON dismissals, feedback, recommendations, tombstones TO marquee_pipeline;
+GRANT SELECT, DELETE ON idempotency_keys TO marquee_pipeline;
+GRANT SELECT, INSERT, UPDATE, DELETE ON injections, rejects TO marquee_pipeline;
 GRANT INSERT, UPDATE, DELETE ON movies, movie_sources, genres, movie_genres, people, movie_credits TO marquee_pipeline;
 GRANT INSERT, UPDATE ON models TO marquee_pipeline;
 GRANT UPDATE ON serving TO marquee_pipeline;
-GRANT SELECT, INSERT, UPDATE, DELETE ON injections, rejects TO marquee_pipeline;
 
 -- What must cross clients, by name. /token has no client yet, and neither has /create-client.
 CREATE FUNCTION client_for_token(wanted text)
@@ -58,20 +65,27 @@ END;
 -- The log of what was served has a partition a month. A row outside every month falls into the default one.
 CREATE TABLE recommendations_other PARTITION OF recommendations DEFAULT;
 
+-- Rows that fell into the default partition before their month had one move there.
 CREATE FUNCTION make_log_partitions(first_day date, months integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    month date;
+    month timestamp;
+    name text;
+    bounds text;
     made integer := 0;
 BEGIN
     FOR n IN 0 .. least(months, 24) - 1 LOOP
         month := date_trunc('month', first_day) + make_interval(months => n);
-        IF to_regclass(format('recommendations_%s', to_char(month, 'YYYY_MM'))) IS NULL THEN
-            EXECUTE format('CREATE TABLE recommendations_%s PARTITION OF recommendations FOR VALUES FROM (%L) TO (%L)',
-                to_char(month, 'YYYY_MM'), month::timestamp AT TIME ZONE 'UTC',
-                (month + interval '1 month')::timestamp AT TIME ZONE 'UTC');
-            made := made + 1;
-        END IF;
+        name := format('recommendations_%s', to_char(month, 'YYYY_MM'));
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        bounds := format('FROM (%L) TO (%L)', month AT TIME ZONE 'UTC',
+                         (month + interval '1 month') AT TIME ZONE 'UTC');
+        EXECUTE format('CREATE TABLE %I (LIKE recommendations INCLUDING ALL)', name);
+        EXECUTE format('WITH moved AS (DELETE FROM recommendations_other WHERE served_at >= %L AND served_at < %L'
+                       ' RETURNING *) INSERT INTO %I SELECT * FROM moved',
+                       month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC', name);
+        EXECUTE format('ALTER TABLE recommendations ATTACH PARTITION %I FOR VALUES %s', name, bounds);
+        made := made + 1;
     END LOOP;
     RETURN made;
 END $$;
@@ -88,6 +102,7 @@ BEGIN
         EXECUTE format('DROP TABLE %I', old);
         dropped := dropped + 1;
     END LOOP;
+    DELETE FROM recommendations_other WHERE served_at < before_day::timestamp AT TIME ZONE 'UTC';
     RETURN dropped;
 END $$;
 

@@ -131,7 +131,7 @@ CREATE TABLE feedback (
     CONSTRAINT feedback_event_check CHECK (event IN ('shown', 'clicked', 'watched', 'rated', 'dismissed')),
     CONSTRAINT feedback_movie_id_fkey FOREIGN KEY(movie_id) REFERENCES movies (movie_id)
 );
-CREATE INDEX feedback_user_id_idx ON feedback (user_id);
+CREATE INDEX feedback_client_id_user_id_idx ON feedback (client_id, user_id);
 
 CREATE TABLE idempotency_keys (
     client_id BIGINT NOT NULL,
@@ -201,7 +201,7 @@ CREATE TABLE recommendations (
     CONSTRAINT recommendations_source_check CHECK (source IN ('model', 'preferences', 'popular')),
     CONSTRAINT recommendations_client_id_fkey FOREIGN KEY(client_id) REFERENCES clients (client_id) ON DELETE CASCADE
 ) PARTITION BY RANGE (served_at);
-CREATE INDEX recommendations_user_id_idx ON recommendations (user_id);
+CREATE INDEX recommendations_client_id_user_id_idx ON recommendations (client_id, user_id);
 
 CREATE TABLE rejects (
     injection_id BIGINT NOT NULL,
@@ -216,4 +216,3 @@ CREATE TABLE rejects (
     CONSTRAINT rejects_client_id_fkey FOREIGN KEY(client_id) REFERENCES clients (client_id) ON DELETE CASCADE
 );
 CREATE INDEX rejects_client_id_external_id_idx ON rejects (client_id, external_id);
-CREATE INDEX rejects_injection_id_idx ON rejects (injection_id);

@@ -1,9 +1,13 @@
 """The three database roles, and what only an administrator may make: they, and the extension."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from psycopg2 import sql
+from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, Engine, make_url, text
+
+from recommender.errors import BadInput
 
 OWNER, API, PIPELINE = ROLES = ("marquee_owner", "marquee_api", "marquee_pipeline")
 
@@ -15,23 +19,26 @@ def make_roles(admin: Engine, passwords: Mapping[str, str]) -> None:
         for role in ROLES:
             _make_role(connection, role, passwords[role])
         database = sql.Identifier(str(admin.url.database))
-        _run(connection, sql.SQL("GRANT CONNECT, CREATE ON DATABASE {} TO marquee_owner").format(database))
-        _run(connection, sql.SQL("GRANT CONNECT ON DATABASE {} TO marquee_api").format(database))
         _run(connection, sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
-        _run(
-            connection,
-            sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO marquee_pipeline").format(database),
-        )
+        everybody = sql.SQL("GRANT CONNECT ON DATABASE {} TO marquee_owner, marquee_api, marquee_pipeline")
+        _run(connection, everybody.format(database))
+        _run(connection, sql.SQL("GRANT TEMPORARY ON DATABASE {} TO marquee_pipeline").format(database))
         connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
         connection.execute(text("GRANT USAGE, CREATE ON SCHEMA public TO marquee_owner"))
         connection.execute(text("GRANT USAGE ON SCHEMA public TO marquee_api, marquee_pipeline"))
 
 
 def _make_role(connection: Connection, role: str, password: str) -> None:
-    known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).first()
+    rights = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = :role")
+    known = connection.execute(rights, {"role": role}).first()
+    if known and known[0]:
+        raise BadInput(f"The role {role} is a superuser or bypasses row security: it must not serve Marquee.")
     verb = sql.SQL("ALTER" if known else "CREATE")
-    statement = sql.SQL("{} ROLE {} LOGIN PASSWORD {}")  # by default a role has no other right
-    _run(connection, statement.format(verb, sql.Identifier(role), sql.Literal(password)))
+    # Only the verifier is sent: the server may log the statement.
+    driver: Any = connection.connection.driver_connection
+    verifier = encrypt_password(password, role, scope=driver, algorithm="scram-sha-256")
+    statement = sql.SQL("{} ROLE {} LOGIN PASSWORD {}")  # a new role has no other right
+    _run(connection, statement.format(verb, sql.Identifier(role), sql.Literal(verifier)))
 
 
 def _run(connection: Connection, statement: sql.Composed) -> None:

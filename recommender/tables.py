@@ -241,7 +241,7 @@ recommendations = Table(
     Column("movie_ids", ARRAY(BigInteger), nullable=False),
     PrimaryKeyConstraint("recommendation_id", "served_at"),
     _one_of("source", "model", "preferences", "popular"),
-    Index(None, "user_id"),
+    Index(None, "client_id", "user_id"),
     postgresql_partition_by="RANGE (served_at)",
 )
 
@@ -256,7 +256,7 @@ feedback = Table(
     _now("received_at"),
     PrimaryKeyConstraint("recommendation_id", "movie_id", "event"),
     _one_of("event", "shown", "clicked", "watched", "rated", "dismissed"),
-    Index(None, "user_id"),
+    Index(None, "client_id", "user_id"),
 )
 
 idempotency_keys = Table(
@@ -293,9 +293,7 @@ injections = Table(
 rejects = Table(
     "rejects",
     metadata,
-    Column(
-        "injection_id", ForeignKey("injections.injection_id", ondelete="CASCADE"), nullable=False, index=True
-    ),
+    Column("injection_id", ForeignKey("injections.injection_id", ondelete="CASCADE"), nullable=False),
     _client(),
     Column("external_id", Text),
     Column("file", Text, nullable=False),

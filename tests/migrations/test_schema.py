@@ -69,14 +69,37 @@ def test_log_partitions_are_made_once_and_dropped_when_old(engines: PerRole[Engi
     }
 
 
-def test_a_served_list_goes_to_the_partition_of_its_month(engines: PerRole[Engine]) -> None:
+SERVE = text("""
+    INSERT INTO recommendations (recommendation_id, served_at, client_id, source, movie_ids)
+    SELECT gen_random_uuid(), CAST(:moment AS timestamptz), client_id, 'popular', '{}' FROM clients
+""")
+LAST_OF_JANUARY, FIRST_OF_FEBRUARY = "2026-01-31 23:59:59.999Z", "2026-02-01 00:00:00Z"
+
+
+def test_a_served_list_stands_in_the_partition_of_its_month(engines: PerRole[Engine]) -> None:
+    """Also one that was written before the month had a partition."""
+    with engines.admin.begin() as connection:
+        connection.execute(text("SELECT register_client('c', 'C', 'c@example.org', 'h')"))
+        connection.execute(SERVE, {"moment": LAST_OF_JANUARY})
+        connection.execute(SERVE, {"moment": FIRST_OF_FEBRUARY})
     with engines.pipeline.begin() as connection:
         connection.execute(text("SELECT make_log_partitions('2026-01-01', 1)"))
-    statement = text("""
-        INSERT INTO recommendations (recommendation_id, served_at, client_id, source, movie_ids)
-        SELECT gen_random_uuid(), moment, register_client('c', 'C', 'c@example.org', 'h'), 'popular', '{}'
-        FROM (VALUES (timestamptz '2026-01-31 23:59:59Z')) AS v (moment)
-    """)
     with engines.admin.begin() as connection:
-        connection.execute(statement)
-        assert connection.scalar(text("SELECT count(*) FROM recommendations_2026_01")) == 1
+        connection.execute(SERVE, {"moment": LAST_OF_JANUARY})
+        counted = {
+            name: connection.scalar(text(f"SELECT count(*) FROM {name}"))
+            for name in ("recommendations_2026_01", "recommendations_other")
+        }
+    assert counted == {"recommendations_2026_01": 2, "recommendations_other": 1}
+
+
+def test_a_user_who_is_deleted_leaves_the_partitions_too(engines: PerRole[Engine]) -> None:
+    with engines.pipeline.begin() as connection:
+        connection.execute(text("SELECT make_log_partitions('2026-01-01', 1)"))
+    with engines.admin.begin() as connection:
+        connection.execute(text("SELECT register_client('c', 'C', 'c@example.org', 'h')"))
+        connection.execute(text("INSERT INTO users (client_id) SELECT client_id FROM clients"))
+        connection.execute(SERVE, {"moment": LAST_OF_JANUARY})
+        connection.execute(text("UPDATE recommendations SET user_id = (SELECT user_id FROM users)"))
+        connection.execute(text("DELETE FROM users"))
+        assert connection.scalar(text("SELECT count(*) FROM recommendations")) == 0

@@ -112,7 +112,9 @@ def test_another_clients_user_cannot_be_changed_or_deleted(as_b: Connection, two
     user = {"u": two.a_user}
     assert as_b.execute(text("UPDATE users SET external_id = 'x' WHERE user_id = :u"), user).rowcount == 0
     assert as_b.execute(text("DELETE FROM users WHERE user_id = :u"), user).rowcount == 0
-    assert as_b.execute(text("DELETE FROM movies_users_rating WHERE user_id = :u"), user).rowcount == 0
+    assert (
+        as_b.execute(text("UPDATE movies_users_rating SET rating = 1 WHERE user_id = :u"), user).rowcount == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,9 @@ def test_a_rating_cannot_name_another_clients_user(as_b: Connection, two: Two) -
     "statement",
     [
         "SELECT password_hash FROM clients",
+        "SELECT email FROM clients",
+        "DELETE FROM movies_users_rating",
+        "DELETE FROM recommendations",
         "SELECT * FROM recommendations_other",
         "CREATE TABLE mine (x int)",
         "CREATE TEMPORARY TABLE mine (x int)",
@@ -151,6 +156,20 @@ def test_a_rating_cannot_name_another_clients_user(as_b: Connection, two: Two) -
 def test_the_api_may_not(as_b: Connection, statement: str) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
         as_b.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT password_hash FROM clients",
+        "SELECT email FROM clients",
+        "DELETE FROM users",
+        "DELETE FROM feedback",
+    ],
+)
+def test_the_pipeline_may_not(engines: PerRole[Engine], statement: str) -> None:
+    with engines.pipeline.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
+        connection.execute(text(statement))
 
 
 def test_the_owner_sees_no_users(engines: PerRole[Engine], two: Two) -> None:
