@@ -18,6 +18,7 @@ from api.served import ServedLog
 from api.settings import ApiSettings
 from api.shelf import Shelf
 from api.tokens import Tokens
+from api.turns import Turns
 from recommender.database import answer_within, open_engine
 
 ROUTERS = (
@@ -31,6 +32,7 @@ ROUTERS = (
     health.router,
 )
 GRACE_S = 0.5  # for the server's own statement_timeout to come first and spare the connection
+LOCK_S = 1  # an import holds the users that it changes until it is done: say so rather than wait
 SPARE_THREADS = 4  # for requests that need no connection, beside one thread for each connection
 
 
@@ -73,13 +75,17 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
 def _open(settings: ApiSettings, metrics: Metrics) -> Platform:
     engine = open_engine(
-        settings.database_url, pool_size=settings.db_pool, statement_timeout_s=settings.db_timeout_s
+        settings.database_url,
+        pool_size=settings.db_pool,
+        statement_timeout_s=settings.db_timeout_s,
+        lock_timeout_s=LOCK_S,
     )
     return Platform(
         settings=settings,
         engine=engine,
         metrics=metrics,
         limits=Limits.of(settings),
+        turns=Turns(max(1, settings.db_pool // 2)),
         tokens=Tokens(settings.keys, settings.token_minutes),
         passwords=Passwords(),
         shelf=Shelf(engine, settings.models_url, metrics),

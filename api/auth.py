@@ -1,5 +1,6 @@
 """Who asks. A token says which client; that the client is active is seen when its scope is opened."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,12 +19,13 @@ class Client:
     client_id: int
 
 
-async def signed_in(here: Here, token: Annotated[str | None, Depends(BEARER)]) -> Client:
+async def signed_in(here: Here, token: Annotated[str | None, Depends(BEARER)]) -> AsyncIterator[Client]:
     if token is None:
         raise Refused("This address wants a bearer token; POST /token gives one.")
     client = Client(here.tokens.client_of(token))
     here.limits.requests.take(client.client_id)
-    return client
+    async with here.turns.of(client.client_id):
+        yield client
 
 
 SignedIn = Annotated[Client, Depends(signed_in)]

@@ -52,7 +52,7 @@ class FeedbackAsked(Body):
 
 class FeedbackStored(BaseModel):
     user_id: int
-    first: bool = Field(description="False when the same event was told before; then nothing changed.")
+    changed: bool = Field(description="False when the same was told before: nothing is done twice.")
 
 
 _STORE = text("""
@@ -77,10 +77,10 @@ def tell(here: Here, client: SignedIn, asked: FeedbackAsked) -> FeedbackStored:
         known, _ = find_ids(connection, client.client_id, [user_id], [])
         if user_id not in known:
             raise NotFound(f"There is no recommendation {asked.recommendation_id}.")
-        first = _store(connection, client.client_id, user_id, asked)
-        if first:
+        changed = _store(connection, client.client_id, user_id, asked)
+        if changed:
             _act(connection, client.client_id, user_id, asked)
-    return FeedbackStored(user_id=user_id, first=first)
+    return FeedbackStored(user_id=user_id, changed=changed)
 
 
 def _store(connection: Connection, client_id: int, user_id: int, asked: FeedbackAsked) -> bool:

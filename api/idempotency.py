@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from api.fields import Text
 from api.problems import BadField
+from recommender.errors import NotFound
 
 Key = Annotated[
     Text | None,
@@ -48,6 +49,8 @@ def first_answer(connection: Connection, client_id: int, key: str, body: BaseMod
     first = connection.execute(_FIRST, asked).one()
     if bytes(first.request_digest) != digest:
         raise BadField("Idempotency-Key", "this key was used for another request")
+    if first.response is None:
+        raise NotFound("The user of this request was deleted.")
     answer: dict[str, Any] = first.response
     return answer
 

@@ -13,6 +13,7 @@ from api.served import ServedLog
 from api.settings import ApiSettings
 from api.shelf import Shelf
 from api.tokens import Tokens
+from api.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Platform:
     engine: Engine
     metrics: Metrics
     limits: Limits
+    turns: Turns
     tokens: Tokens
     passwords: Passwords
     shelf: Shelf

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from recommender.errors import Away, BadInput, MarqueeError, NotFound, Refused, Taken
+from recommender.errors import Away, BadInput, Busy, MarqueeError, NotFound, Refused, Taken
 
 log = logging.getLogger("marquee.api")
 CONTENT_TYPE = "application/problem+json"
@@ -25,6 +25,7 @@ STATUS: dict[type[MarqueeError], int] = {
     Refused: 401,
     Taken: 409,
     Away: 503,
+    Busy: 503,
     MarqueeError: 500,
 }
 TITLES = {  # our own, because Python's change with its version
@@ -91,7 +92,7 @@ async def _ours(_: Request, error: Exception) -> Response:
         raise error
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         log.warning("503: %s", error)
-        return problem(status, "The database does not answer. Try again in a moment.")
+        return problem(status, "The database does not answer, or is busy. Try again in a moment.")
     return problem(status, str(error), errors=[error.fault] if isinstance(error, BadField) else ())
 
 

@@ -117,11 +117,12 @@ Outcome = tuple[int, int, Ranked]  # the user, how many users were made, and the
 def _newcomer(connection: Connection, client_id: int, order: Order) -> Outcome:
     """A new user and the history, in two statements: nobody else can know the user yet."""
     model, wishes = order.stock.ranker.model, order.asked.preferences
-    taste = model.taste(order.history, wishes).vector if model else None
-    user_id = create_user(connection, client_id, wishes, taste, order.stock.version)
+    history = order.history
+    taste = model.taste(history, wishes) if model else None
+    user_id = create_user(connection, client_id, wishes, taste.vector if taste else None, order.stock.version)
     if order.entries:
         add_ratings(connection, client_id, [_rated(user_id, entry) for entry in order.entries])
-    return user_id, 1, order.stock.ranker.recommend(order.history, wishes, order.wish)
+    return user_id, 1, order.stock.ranker.recommend(history, wishes, order.wish, taste=taste)
 
 
 def _known(connection: Connection, client_id: int, order: Order) -> Outcome:

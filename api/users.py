@@ -54,10 +54,13 @@ class UserExport(BaseModel):
     """Every row that belongs to the user."""
 
     user: UserView
+    taste: list[dict[str, Any]] = Field(description="The taste vector, and the space that it belongs to.")
     ratings: list[dict[str, Any]]
     dismissed: list[dict[str, Any]]
     feedback: list[dict[str, Any]]
     recommendations: list[dict[str, Any]]
+    idempotency_keys: list[dict[str, Any]]
+    rejects: list[dict[str, Any]] = Field(description="Rows of files that could not be loaded.")
 
 
 @router.get("/users/{user_id}", responses=responses(404), summary="What is known of a user")
@@ -89,7 +92,7 @@ def export_of(here: Here, client: SignedIn, user_id: UserId) -> UserExport:
     """Everything that is stored of the user."""
     with client_scope(here.engine, client.client_id) as connection:
         user = read_user(connection, client.client_id, user_id)
-        tables = export_user(connection, client.client_id, user_id)
+        tables = export_user(connection, client.client_id, user)
     return UserExport(user=_view(here.shelf.stock.catalogue, user), **tables)
 
 
@@ -97,7 +100,7 @@ def export_of(here: Here, client: SignedIn, user_id: UserId) -> UserExport:
 def forget_user(here: Here, client: SignedIn, user_id: UserId) -> None:
     """The user is gone from every table. A keyed hash stays, so that no file brings the user back."""
     with client_scope(here.engine, client.client_id) as connection:
-        delete_user(connection, client.client_id, user_id, here.settings.tombstone_key)
+        delete_user(connection, client.client_id, user_id, here.settings.tombstone_key.get_secret_value())
 
 
 def _view(catalogue: Catalogue, user: User) -> UserView:

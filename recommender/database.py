@@ -14,15 +14,21 @@ from sqlalchemy import Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from recommender.errors import Away, Refused
+from recommender.errors import Away, Busy, NotFound, Refused
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def open_engine(
-    url: str, *, pool_size: int = 5, connect_timeout_s: int = 3, statement_timeout_s: float = 0
+    url: str,
+    *,
+    pool_size: int = 5,
+    connect_timeout_s: int = 3,
+    statement_timeout_s: float = 0,
+    lock_timeout_s: float = 0,
 ) -> Engine:
-    """`statement_timeout_s` 0 is no limit: the verbs of the pipeline take the time that they need."""
+    """A timeout of 0 is no limit: the verbs of the pipeline take the time that they need."""
+    limits = {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}
     return create_engine(
         url,
         pool_size=pool_size,
@@ -31,8 +37,9 @@ def open_engine(
         connect_args={
             "connect_timeout": connect_timeout_s,
             "application_name": "marquee",
-            "options": f"-c statement_timeout={int(statement_timeout_s * 1000)}",
+            "options": " ".join(f"-c {name}={int(s * 1000)}" for name, s in limits.items()),
         },
+        hide_parameters=True,  # they are histories and names, and errors are logged
     )
 
 
@@ -65,10 +72,26 @@ def _opened(
         with engine.connect() as connection:
             yield connection, _first(connection, first, values)
             connection.commit()
-    except (DBAPIError, PoolTimeout) as error:
-        if isinstance(error, PoolTimeout | OperationalError) or error.connection_invalidated:
-            raise Away(f"The database does not answer: {_first_line(error)}") from error
-        raise
+    except PoolTimeout as error:
+        raise Busy("Every connection to the database is in use.") from error
+    except DBAPIError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: DBAPIError) -> Exception:
+    """psycopg2 calls both a lock that took too long and a server that is gone an OperationalError."""
+    state = getattr(error.orig, "pgcode", None)
+    if state in _BUSY:
+        return Busy(f"The database is busy: {_first_line(error)}")
+    if state == _FOREIGN_KEY:
+        return NotFound("It was deleted meanwhile.")
+    if state == _READ_ONLY or isinstance(error, OperationalError) or error.connection_invalidated:
+        return Away(f"The database does not answer: {_first_line(error)}")
+    return error
+
+
+_BUSY = {"55P03", "40P01", "40001", "57014"}  # lock or statement timeout, deadlock, serialization
+_FOREIGN_KEY, _READ_ONLY = "23503", "25006"
 
 
 def _first(connection: Connection, statement: TextClause, values: Mapping[str, Any] | None) -> Any:
@@ -104,8 +127,8 @@ def answer_within(seconds: float) -> Iterator[None]:
         set_wait_callback(None)
 
 
-def _first_line(error: DBAPIError | PoolTimeout) -> str:
-    return str(error.orig if isinstance(error, DBAPIError) else error).strip().split("\n")[0]
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().split("\n")[0]
 
 
 def alembic_config() -> Config:

@@ -9,6 +9,7 @@ MarqueeError
 ├── Refused          who asks may not: a bad token or password, a disabled client
 ├── Taken            a name that must be unique is in use
 ├── Away             the database does not answer
+├── Busy             the database answers, but somebody else holds what is needed
 └── Failed           a step of an operation failed; the sentence says what to do
 """
 
@@ -46,6 +47,10 @@ class Taken(MarqueeError):
 
 
 class Away(MarqueeError):
+    pass
+
+
+class Busy(MarqueeError):
     pass
 
 

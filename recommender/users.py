@@ -4,6 +4,7 @@ Every function runs inside `database.client_scope`, or as the pipeline, and name
 """
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -143,8 +144,12 @@ def written(vector: NDArray[np.float32]) -> str:
 
 def ids_of_names(connection: Connection, client_id: int, names: Sequence[str]) -> tuple[dict[str, int], int]:
     """The user of each external id, and how many had to be made; callers that race agree."""
-    made = connection.execute(_CREATE_NAMED, {"client_id": client_id, "names": sorted(set(names))}).rowcount
-    return find_ids(connection, client_id, [], names)[1], made
+    wanted = sorted(set(names))
+    made = connection.execute(_CREATE_NAMED, {"client_id": client_id, "names": wanted}).rowcount
+    known = find_ids(connection, client_id, [], wanted)[1]
+    if len(known) < len(wanted):
+        raise NotFound("A user was deleted meanwhile.")
+    return known, made
 
 
 # One order for all callers, so that two of them never wait for each other. A taste is stale from here on.
@@ -164,7 +169,7 @@ _ADD = text("""
     SET rating = excluded.rating, implied = excluded.implied, rated_at = excluded.rated_at,
         received_at = now()
     WHERE (old.implied OR NOT excluded.implied)
-      AND (excluded.rated_at IS NULL OR old.rated_at IS NULL OR excluded.rated_at >= old.rated_at)
+      AND coalesce(excluded.rated_at, now()) >= coalesce(old.rated_at, old.received_at)
 """)
 
 
@@ -177,8 +182,12 @@ def claim(connection: Connection, client_id: int, user_ids: Collection[int]) -> 
 
 
 def add_ratings(connection: Connection, client_id: int, rows: Sequence[Rated]) -> None:
-    """One statement for all, after `claim`. Neither an older rating nor a mere like replaces a rating."""
-    rows = list({(row.user_id, row.movie_id): row for row in rows}.values())
+    """One statement for all, after `claim`. Neither an older rating nor a mere like replaces a stored one.
+
+    Of a pair that comes twice the later in time counts, as in `History.of`.
+    """
+    in_time = sorted(rows, key=lambda row: row.rated_at.timestamp() if row.rated_at else -math.inf)
+    rows = list({(row.user_id, row.movie_id): row for row in in_time}.values())
     values: dict[str, Any] = {
         "client_id": client_id,
         "users": [row.user_id for row in rows],
@@ -195,17 +204,23 @@ def store_preferences(connection: Connection, user_id: int, preferences: Mapping
 
 
 _STORE_TASTES = text("""
-    UPDATE users u SET taste = CAST(s.taste AS vector), space = :space
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:tastes AS text[]), CAST(:read AS timestamptz[]))
-         AS s (user_id, taste, updated_at)
-    WHERE u.user_id = s.user_id AND u.updated_at = s.updated_at
+    WITH fresh AS (
+        SELECT u.user_id, s.taste
+        FROM unnest(CAST(:ids AS bigint[]), CAST(:tastes AS text[]), CAST(:read AS timestamptz[]))
+             AS s (user_id, taste, updated_at)
+        JOIN users u ON u.user_id = s.user_id AND u.updated_at = s.updated_at
+        WHERE :space = (SELECT champion FROM serving)
+        ORDER BY u.user_id FOR NO KEY UPDATE OF u SKIP LOCKED
+    )
+    UPDATE users u SET taste = CAST(fresh.taste AS vector), space = :space
+    FROM fresh WHERE u.user_id = fresh.user_id
 """)
 
 
 def store_tastes(
     connection: Connection, tastes: Sequence[tuple[User, NDArray[np.float32]]], space: str
 ) -> None:
-    """One statement for all. A user who changed since being read keeps no taste that is out of date."""
+    """One statement for all, and no waiting: who is locked, or changed since, is folded when next met."""
     asked = {
         "ids": [user.user_id for user, _ in tastes],
         "tastes": [written(taste) for _, taste in tastes],
@@ -229,12 +244,18 @@ _TOMBSTONE = text("""
     INSERT INTO tombstones (client_id, digest) SELECT :client_id, unnest(CAST(:digests AS bytea[]))
     ON CONFLICT DO NOTHING
 """)
+# A retry of a request that made the user finds its key, and no user.
+_FORGET_ANSWERS = text("""
+    UPDATE idempotency_keys SET user_id = NULL, response = NULL
+    WHERE client_id = :client_id AND user_id = :user_id
+""")
 _FORGET = text("DELETE FROM users WHERE client_id = :client_id AND user_id = :user_id RETURNING external_id")
 _FORGET_REJECTS = text("DELETE FROM rejects WHERE client_id = :client_id AND external_id = :name")
 
 
 def delete_user(connection: Connection, client_id: int, user_id: int, tombstone_key: str) -> None:
     """Gone from every table; a keyed hash stays, so that no file brings the user back."""
+    connection.execute(_FORGET_ANSWERS, {"client_id": client_id, "user_id": user_id})
     gone = connection.execute(_FORGET, {"client_id": client_id, "user_id": user_id}).first()
     if gone is None:
         raise NotFound(f"There is no user {user_id}.")
@@ -251,22 +272,26 @@ def moment(seconds: float) -> datetime | None:
 
 
 _EXPORTED = {
+    "taste": "SELECT CAST(taste AS real[]) AS vector, space, updated_at FROM users",
     "ratings": "SELECT movie_id, rating, implied, rated_at, received_at FROM movies_users_rating",
     "dismissed": "SELECT movie_id, dismissed_at FROM dismissals",
     "feedback": "SELECT recommendation_id, movie_id, event, rating, received_at FROM feedback",
     "recommendations": "SELECT recommendation_id, served_at, version, source, movie_ids FROM recommendations",
+    "idempotency_keys": "SELECT key, created_at, response FROM idempotency_keys",
 }
+_EXPORTED_REJECTS = (
+    "SELECT file, line, rule, row FROM rejects WHERE client_id = :client_id AND external_id = :name"
+)
 
 
-def export_user(connection: Connection, client_id: int, user_id: int) -> dict[str, list[dict[str, Any]]]:
+def export_user(connection: Connection, client_id: int, user: User) -> dict[str, list[dict[str, Any]]]:
     """Every row that belongs to the user, by table."""
-    asked = {"client_id": client_id, "user_id": user_id}
-    return {
-        name: [
-            dict(row)
-            for row in connection.execute(
-                text(f"{query} WHERE client_id = :client_id AND user_id = :user_id ORDER BY 1, 2"), asked
-            ).mappings()
-        ]
+    queries = {
+        name: f"{query} WHERE client_id = :client_id AND user_id = :user_id"
         for name, query in _EXPORTED.items()
+    }
+    asked = {"client_id": client_id, "user_id": user.user_id, "name": user.external_id}
+    return {
+        name: [dict(row) for row in connection.execute(text(f"{query} ORDER BY 1, 2"), asked).mappings()]
+        for name, query in {**queries, "rejects": _EXPORTED_REJECTS}.items()
     }

@@ -51,10 +51,14 @@ def _schema_breaks(old: Any, new: Any) -> Iterator[str]:
         for field, kind in schema.get("properties", {}).items():
             if field not in other.get("properties", {}):
                 yield f"{name}.{field} is gone"
-            elif kind.get("type") != other["properties"][field].get("type"):
+            elif _kind(kind) != _kind(other["properties"][field]):
                 yield f"{name}.{field} has another type"
         for field in set(other.get("required", ())) - set(schema.get("required", ())):
             yield f"{name}.{field} is now required"
+
+
+def _kind(schema: Any) -> Any:
+    return {key: schema.get(key) for key in ("type", "anyOf", "enum", "const", "$ref", "items")}
 
 
 @pytest.fixture

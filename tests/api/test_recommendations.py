@@ -56,10 +56,71 @@ def test_a_user_alone_is_answered_from_what_is_stored(client: httpx.Client) -> N
     assert shown(again) == shown(first)
 
 
-def test_a_user_without_a_history_gets_the_popular(client: httpx.Client) -> None:
-    user = ask(client, external_id="blank", preferences={"Drama": 5})["user_id"]
-    with_history = ask(client, user_id=user)
-    assert with_history["source"] == "preferences"
+def test_preferences_alone_make_a_user_who_is_answered_from_them(client: httpx.Client) -> None:
+    first = ask(client, preferences={"Animation": 5}, k=20)
+    again = ask(client, user_id=first["user_id"], k=20)
+    assert (first["source"], again["source"], shown(again)) == ("preferences", "preferences", shown(first))
+    animated = [pick for pick in first["recommendations"] if "Animation" in pick["genres"]]
+    assert len(animated) > 5  # one in eleven of the catalogue is animated
+
+
+def test_a_user_without_a_history_gets_the_popular(client: httpx.Client, rows: Engine) -> None:
+    user = ask(client, external_id="blank", history=[{"movie_id": 1}])["user_id"]
+    with rows.begin() as connection:
+        connection.execute(text("DELETE FROM movies_users_rating WHERE user_id = :u"), {"u": user})
+    answer = ask(client, user_id=user)
+    assert (answer["source"], len(answer["recommendations"])) == ("popular", 10)
+    assert all(pick["prior"] == pick["score"] for pick in answer["recommendations"])
+
+
+def test_a_key_is_forgotten_after_a_day(client: httpx.Client, rows: Engine) -> None:
+    def once() -> int:
+        answer = client.post(
+            "/recommendations", json={"history": SCI_FI}, headers={"Idempotency-Key": "yesterday"}
+        )
+        return int(answer.json()["user_id"])
+
+    first = once()
+    with rows.begin() as connection:
+        old = text(
+            "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key = 'yesterday'"
+        )
+        connection.execute(old)
+    assert once() != first
+
+
+def test_batches_that_cross_do_not_deadlock(client: httpx.Client, rows: Engine) -> None:
+    users = [ask(client, external_id=f"crossing-{n}", history=SCI_FI)["user_id"] for n in range(10)]
+    names = [f"crossing-{n}" for n in range(10)]
+    orders = [
+        [{"user_id": u} for u in users[:5]] + [{"external_id": n} for n in names[5:]],
+        [{"user_id": u} for u in users[5:]] + [{"external_id": n} for n in names[:5]],
+    ]
+
+    def batch(n: int) -> int:
+        with rows.begin() as connection:
+            stale = text("UPDATE users SET taste = NULL, space = NULL WHERE user_id = ANY(:u)")
+            connection.execute(stale, {"u": sorted(users)})
+        return client.post("/recommendations/batch", json={"users": orders[n % 2]}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(batch, range(40))) == {200}
+
+
+def test_a_client_whose_users_are_locked_does_not_hold_up_another(
+    stocked: Any, client: httpx.Client, rows: Engine
+) -> None:
+    user = ask(client, history=SCI_FI)["user_id"]
+    other = stocked.client()
+    with rows.connect() as holder, ThreadPoolExecutor(20) as pool:
+        holder.execute(text("SELECT FROM users WHERE user_id = :u FOR NO KEY UPDATE"), {"u": user})
+        body = {"user_id": user, "history": [{"movie_id": 3}]}
+        waiting = [pool.submit(client.post, "/recommendations", json=body) for _ in range(20)]
+        assert other.get("/movies").elapsed.total_seconds() < 1
+        holder.rollback()
+        statuses = {future.result().status_code for future in waiting}
+    assert statuses <= {200, 503}
+    assert all(future.result().json().get("persisted", True) for future in waiting)
 
 
 def test_more_history_is_added_and_changes_the_list(client: httpx.Client) -> None:

@@ -4,6 +4,7 @@ The routes are found in the OpenAPI document: one that is added later fails here
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,7 +55,8 @@ def call(client: httpx.Client, operation: str, user_id: int) -> tuple[int, str]:
     method, path = operation.split(" ")
     body = json.loads(json.dumps(BODIES.get(operation)).replace('"USER"', str(user_id)))
     answer = client.request(method, path.replace("{user_id}", str(user_id)), json=body)
-    return answer.status_code, answer.text.replace(str(user_id), "USER")
+    assert answer.status_code in (200, 404), f"{operation}: {answer.text}"
+    return answer.status_code, re.sub(rf"\b{user_id}\b", "USER", answer.text)
 
 
 def test_every_route_that_takes_a_user_answers_as_if_there_were_none(
