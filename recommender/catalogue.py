@@ -44,6 +44,7 @@ class Catalogue:
         self.genre_matrix = self._genre_matrix()
         counts = popularity or {}
         self.popularity = _frozen([counts.get(m.movie_id, 0) for m in self._movies], np.int64)
+        self._row_of = {m.movie_id: row for row, m in enumerate(self._movies)}
         self._texts = [title_key(m.title) for m in self._movies]
         self._by_key = _index([title_keys(m.title) for m in self._movies])
 
@@ -59,15 +60,15 @@ class Catalogue:
         return len(self._movies)
 
     def __contains__(self, movie_id: object) -> bool:
-        return isinstance(movie_id, int | np.integer) and bool(self.rows([int(movie_id)])[0] >= 0)
+        return movie_id in self._row_of
 
     def rows(self, ids: ArrayLike) -> NDArray[np.int64]:
         """The row of each id, -1 where the movie is unknown."""
         return rows_in(self.movie_ids, ids)
 
     def movie(self, movie_id: int) -> Movie | None:
-        row = self.rows([movie_id])[0]
-        return self._movies[row] if row >= 0 else None
+        row = self._row_of.get(movie_id)
+        return None if row is None else self._movies[row]
 
     def is_kind(self, kind: str) -> NDArray[np.bool_]:
         code = KINDS.index(kind) if kind in KINDS else -1

@@ -73,13 +73,17 @@ class Ranker:
         preferences: Mapping[str, float],
         wish: Wish,
         dismissed: Collection[int] = (),
+        taste: Taste | None = None,
     ) -> Ranked:
-        """Never a movie of the history, excluded or dismissed; fewer than k rather than a wrong one."""
+        """Never a movie of the history, excluded or dismissed; fewer than k rather than a wrong one.
+
+        ``taste`` is what the model made of this history and these preferences, where that is known.
+        """
         if self.model is None:
             scores = _shares(self.catalogue.popularity)
             rows = self._best(scores, history, wish, dismissed)
             return Ranked("popular", tuple(self._popular(row, scores[row]) for row in rows))
-        taste = self.model.taste(history, preferences)
+        taste = taste or self.model.taste(history, preferences)
         rows = self._best(self._spread(self.model.scores(taste)), history, wish, dismissed)
         return Ranked(_source(taste), self._picks(self.model, taste, rows, wish.explain))
 

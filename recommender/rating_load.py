@@ -87,9 +87,14 @@ class RatingLoad:
         left = self._staged - loaded
         superseded = run(self._connection, _SUPERSEDED) if left else 0
         if loaded:
-            lock_catalogue(self._connection)
-            run(self._connection, _COUNTED)
+            count_ratings(self._connection)
         return Merged(loaded, left - superseded, superseded)
+
+
+def count_ratings(connection: Connection) -> None:
+    """Of each movie, for the list of the popular."""
+    lock_catalogue(connection)
+    run(connection, _COUNTED)
 
 
 _STAGING = (

@@ -13,9 +13,8 @@ _STATE = text("""
     FROM alembic_version v, serving s LEFT JOIN models m ON m.version = s.champion
 """)
 _REGISTER = text("""
-    INSERT INTO models (version, card, metrics, artifact_url)
-    VALUES (:version, CAST(:card AS jsonb), CAST(:metrics AS jsonb), :artifact_url)
-    ON CONFLICT (version) DO UPDATE SET metrics = excluded.metrics, artifact_url = excluded.artifact_url
+    INSERT INTO models (version, card, artifact_url) VALUES (:version, CAST(:card AS jsonb), :artifact_url)
+    ON CONFLICT (version) DO UPDATE SET artifact_url = excluded.artifact_url
 """)
 _PUBLISH = text("UPDATE models SET status = 'published' WHERE version = :version")
 _CHAMPION = text("UPDATE serving SET champion = :version, champion_since = now()")
@@ -37,11 +36,9 @@ def serving_state(connection: Connection) -> ServingState:
     return ServingState(row.champion, row.artifact_url, row.catalogue_revision, row.schema)
 
 
-def register(connection: Connection, version: str, card: str, metrics: str, artifact_url: str) -> None:
-    """Card and metrics as JSON. A version that is known already keeps its card and its status."""
-    connection.execute(
-        _REGISTER, {"version": version, "card": card, "metrics": metrics, "artifact_url": artifact_url}
-    )
+def register(connection: Connection, version: str, card: str, artifact_url: str) -> None:
+    """The card as JSON. A version that is known already keeps its card, its metrics and its status."""
+    connection.execute(_REGISTER, {"version": version, "card": card, "artifact_url": artifact_url})
 
 
 def publish(connection: Connection, version: str) -> None:

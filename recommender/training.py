@@ -3,8 +3,8 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from sqlalchemy import Connection, Engine, text
 from recommender.bulk import copy_rows
 from recommender.catalogue import Catalogue
 from recommender.database import transaction
-from recommender.errors import BadArtifact, BadInput
+from recommender.errors import BadArtifact, BadInput, Failed
 from recommender.evaluation import Ratings
 from recommender.history import History
 from recommender.model import Model, Parameters, fit_model
 from recommender.movies import read_catalogue
-from recommender.registry import publish, read_card, register, serving_state
+from recommender.rating_load import count_ratings
+from recommender.registry import ServingState, publish, read_card, register, serving_state
 from recommender.users import written
 
 Progress = Callable[[str], None]
@@ -51,32 +52,62 @@ def _digest(file: Any) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of the database: what there is to learn, and which users are folded already."""
+
+    state: ServingState
+    catalogue: Catalogue
+    ratings: Ratings
+    data: Mapping[str, str]  # digests, by which the same data are known again
+    users: NDArray[np.int64]  # ascending
+    changed: NDArray[np.int64]  # when each was, in microseconds
+    spaces: NDArray[np.object_]
+
+
 def train(engine: Engine, models: Path, progress: Progress) -> tuple[str, bool]:
-    """Version of the champion, and whether it is new."""
-    with transaction(engine) as connection:
-        catalogue = read_catalogue(connection)
-        ratings, digest = read_ratings(connection)
-        state = serving_state(connection)
-        champion = read_card(connection, state.champion) if state.champion else {}
-        read_at = connection.execute(text("SELECT now()")).scalar_one()
+    """Version of the champion, and whether it is new. One training at a time."""
+    with engine.connect() as connection:
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('marquee.train'))")):
+            raise Failed("Another training runs. Wait for it, or end it first.")
+        try:
+            return _train(engine, models, progress)
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(hashtext('marquee.train'))"))
+
+
+def _train(engine: Engine, models: Path, progress: Progress) -> tuple[str, bool]:
+    with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
+        now = _snapshot(connection)
+        champion = read_card(connection, now.state.champion) if now.state.champion else {}
+    progress(f"{len(now.ratings):,} ratings of {len(np.unique(now.ratings.users)):,} users read")
+    known = champion.get("data") == now.data
+    model = _as_we_would_fit_it(models / champion["version"]) if known else None
+    if new := model is None:
+        rows = now.ratings.users, now.ratings.movie_ids, now.ratings.ratings
+        model = fit_model(now.catalogue, *rows, data=now.data, progress=progress)
+        model.save(models / model.version)
+        _publish(engine, model, models)
+    progress(f"{refold(engine, model, now):,} users folded into the space of {model.version}")
+    return model.version, new
+
+
+def _snapshot(connection: Connection) -> Snapshot:
+    catalogue = read_catalogue(connection)
+    ratings, digest = read_ratings(connection)
     data = {"ratings_sha256": digest, "catalogue_sha256": _catalogue_digest(catalogue)}
-    progress(f"{len(ratings):,} ratings of {len(np.unique(ratings.users)):,} users read")
-    if state.champion and champion["data"] == data and _is_as_we_would_fit_it(models / state.champion):
-        return state.champion, False
-    model = fit_model(
-        catalogue, ratings.users, ratings.movie_ids, ratings.ratings, data=data, progress=progress
-    )
-    model.save(models / model.version)
-    _publish(engine, model, models)
-    progress(f"{refold(engine, model, ratings, read_at):,} users folded into the new space")
-    return model.version, True
+    columns = list(zip(*connection.execute(_USERS).all(), strict=True)) or [(), (), ()]
+    users, changed = (np.array(column, np.int64) for column in columns[:2])
+    spaces = np.array(columns[2], object)
+    return Snapshot(serving_state(connection), catalogue, ratings, data, users, changed, spaces)
 
 
-def _is_as_we_would_fit_it(folder: Path) -> bool:
+def _as_we_would_fit_it(folder: Path) -> Model | None:
     try:
-        return Model.load(folder).parameters == Parameters()
+        model = Model.load(folder)
     except BadArtifact:
-        return False
+        return None
+    return model if model.parameters == Parameters() else None
 
 
 def _catalogue_digest(catalogue: Catalogue) -> str:
@@ -87,7 +118,8 @@ def _catalogue_digest(catalogue: Catalogue) -> str:
 
 def _publish(engine: Engine, model: Model, models: Path) -> None:
     with transaction(engine) as connection:
-        register(connection, model.version, json.dumps(model.card), "{}", str(models / model.version))
+        count_ratings(connection)  # locks the catalogue
+        register(connection, model.version, json.dumps(model.card), str(models / model.version))
         _store_vectors(connection, model)
         publish(connection, model.version)
 
@@ -95,34 +127,48 @@ def _publish(engine: Engine, model: Model, models: Path) -> None:
 _MOVIE_VECTORS = text("""
     UPDATE movies m SET vector = s.vector, space = :version FROM fresh_vectors s WHERE m.movie_id = s.id
 """)
-# A user who changed since the ratings were read is folded again when next met.
-_USER_VECTORS = text("""
-    UPDATE users u SET taste = s.vector, space = :version FROM fresh_vectors s
-    WHERE u.user_id = s.id AND u.updated_at <= :read_at
+_CHANGED = "(extract(epoch FROM updated_at) * 1000000)::bigint"
+_USERS = text(f"SELECT user_id, {_CHANGED}, space FROM users ORDER BY user_id")
+# Who changed since the snapshot, or is locked, is folded again when next met.
+_USER_VECTORS = text(f"""
+    WITH fresh AS (
+        SELECT u.user_id, s.vector FROM fresh_vectors s
+        JOIN users u ON u.user_id = s.id AND {_CHANGED} = s.changed
+        ORDER BY u.user_id FOR NO KEY UPDATE OF u SKIP LOCKED
+    )
+    UPDATE users u SET taste = fresh.vector, space = :version FROM fresh WHERE u.user_id = fresh.user_id
 """)
 
 
 def _store_vectors(connection: Connection, model: Model) -> None:
-    _stage(connection, zip(model.movie_ids.tolist(), model.right, strict=True))
+    _stage(
+        connection, ((int(key), 0, vector) for key, vector in zip(model.movie_ids, model.right, strict=True))
+    )
     connection.execute(_MOVIE_VECTORS, {"version": model.version})
 
 
-def _stage(connection: Connection, vectors: Iterator[tuple[int, NDArray[np.float32]]]) -> None:
-    connection.execute(text("DROP TABLE IF EXISTS pg_temp.fresh_vectors"))
-    connection.execute(text("CREATE TEMPORARY TABLE fresh_vectors (id bigint, vector vector) ON COMMIT DROP"))
-    rows = ((key, written(vector)) for key, vector in vectors)
-    copy_rows(connection, "fresh_vectors", "id, vector", rows)
+def _stage(connection: Connection, vectors: Iterable[tuple[int, int, NDArray[np.float32]]]) -> None:
+    table = "CREATE TEMPORARY TABLE fresh_vectors (id bigint, changed bigint, vector vector) ON COMMIT DROP"
+    connection.execute(text(table))
+    rows = ((key, changed, written(vector)) for key, changed, vector in vectors)
+    copy_rows(connection, "fresh_vectors", "id, changed, vector", rows)
 
 
-def refold(engine: Engine, model: Model, ratings: Ratings, read_at: datetime) -> int:
-    """Gives every user with a history a taste vector in the space of this model."""
-    ends = np.flatnonzero(np.diff(ratings.users, append=-1)) + 1
-    for first in range(0, len(ends), _FOLD):
+def refold(engine: Engine, model: Model, now: Snapshot) -> int:
+    """Gives every user with a history a taste vector in the model's space; how many did not have it."""
+    ends = np.flatnonzero(np.diff(now.ratings.users, append=-1)) + 1
+    places = np.searchsorted(now.users, now.ratings.users[ends - 1])
+    stale = np.flatnonzero(now.spaces[places] != model.version)
+    folded = 0
+    for first in range(0, len(stale), _FOLD):
+        some = stale[first : first + _FOLD]
         with transaction(engine) as connection:
-            wishes = _preferences(connection, ratings.users[ends[first : first + _FOLD] - 1])
-            _stage(connection, _tastes(model, ratings, ends, first, wishes))
-            connection.execute(_USER_VECTORS, {"version": model.version, "read_at": read_at})
-    return len(ends)
+            wishes = _preferences(connection, now.users[places[some]])
+            starts = np.where(some, ends[some - 1], 0)
+            spans = zip(places[some], starts, ends[some], strict=True)
+            _stage(connection, (_folded(model, now, *span, wishes) for span in spans))
+            folded += connection.execute(_USER_VECTORS, {"version": model.version}).rowcount
+    return folded
 
 
 def _preferences(connection: Connection, users: NDArray[np.int64]) -> dict[int, Any]:
@@ -130,11 +176,10 @@ def _preferences(connection: Connection, users: NDArray[np.int64]) -> dict[int, 
     return {row.user_id: row.preferences for row in connection.execute(stated, {"ids": users.tolist()})}
 
 
-def _tastes(
-    model: Model, ratings: Ratings, ends: NDArray[np.intp], first: int, wishes: dict[int, Any]
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    for place in range(first, min(first + _FOLD, len(ends))):
-        rows = slice(ends[place - 1] if place else 0, ends[place])
-        user = int(ratings.users[rows.start])
-        history = History.of(ratings.movie_ids[rows], ratings.ratings[rows], ratings.times[rows])
-        yield user, model.taste(history, wishes.get(user, {})).vector
+def _folded(
+    model: Model, now: Snapshot, place: int, start: int, end: int, wishes: Mapping[int, Any]
+) -> tuple[int, int, NDArray[np.float32]]:
+    user, all_ratings = int(now.users[place]), now.ratings
+    rows = slice(start, end)
+    history = History.of(all_ratings.movie_ids[rows], all_ratings.ratings[rows], all_ratings.times[rows])
+    return user, int(now.changed[place]), model.taste(history, wishes.get(user, {})).vector

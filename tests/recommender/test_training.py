@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from recommender.database import transaction
-from recommender.errors import BadInput
+from recommender.errors import BadInput, Failed
 from recommender.local.urls import PerRole
 from recommender.model import Model
 from recommender.training import train
@@ -79,16 +78,47 @@ def test_a_champion_whose_files_are_damaged_is_fitted_again(filled: PerRole[Engi
     assert Model.load(tmp_path / first, first).version == first
 
 
-def test_a_user_who_changed_while_the_model_was_fitted_stays_stale(
+def test_a_change_begun_before_the_reading_and_committed_after_it_leaves_no_stale_taste(
     filled: PerRole[Engine], tmp_path: Path
 ) -> None:
-    def rate_meanwhile(_: str) -> None:
-        with transaction(filled.admin) as connection:
-            connection.execute(text("UPDATE users SET updated_at = now(), space = NULL WHERE user_id = 1"))
+    """Its updated_at is older than the reading, so clocks alone would not show it."""
+    slow = filled.admin.connect()
+    change = text("UPDATE users SET updated_at = now(), taste = NULL, space = NULL WHERE user_id = 1")
+    slow.execute(change)
 
-    train(filled.pipeline, tmp_path, rate_meanwhile)
+    def finish(sentence: str) -> None:
+        if "read" in sentence:
+            slow.commit()
+            slow.close()
+
+    train(filled.pipeline, tmp_path, finish)
     assert one(filled.admin, "SELECT count(*) FROM users WHERE space IS NULL AND user_id = 1") == 1
     assert one(filled.admin, "SELECT count(*) FROM users WHERE space IS NULL AND user_id > 1") == 0
+
+
+def test_folding_that_was_interrupted_is_finished_by_the_next_run(
+    filled: PerRole[Engine], tmp_path: Path
+) -> None:
+    version, _ = train(filled.pipeline, tmp_path, silent)
+    with filled.admin.begin() as connection:
+        connection.execute(text("UPDATE users SET taste = NULL, space = NULL WHERE user_id > 20"))
+    assert train(filled.pipeline, tmp_path, silent) == (version, False)
+    assert one(filled.admin, "SELECT count(*) FROM users WHERE space IS NULL") == 0
+
+
+def test_a_second_training_at_once_is_refused(filled: PerRole[Engine], tmp_path: Path) -> None:
+    def again(_: str) -> None:
+        with pytest.raises(Failed, match="Another training runs"):
+            train(filled.pipeline, tmp_path, silent)
+
+    train(filled.pipeline, tmp_path, again)
+
+
+def test_training_counts_what_is_popular(filled: PerRole[Engine], tmp_path: Path) -> None:
+    train(filled.pipeline, tmp_path, silent)
+    assert one(
+        filled.admin, "SELECT sum(ratings_count) = (SELECT count(*) FROM movies_users_rating) FROM movies"
+    )
 
 
 def test_no_ratings_are_said_in_one_sentence(engines: PerRole[Engine], tmp_path: Path) -> None:
