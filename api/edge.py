@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
+from api.unforeseen import told
 
 log = logging.getLogger("marquee.api")
 HEADER = "X-Request-ID"
@@ -37,10 +38,11 @@ class Edge:
 
         try:
             await self._app(scope, receive, named)
-        except Exception:
-            log.exception("request %s: %s %r failed", request_id, scope["method"], scope["path"])
+        except Exception as error:  # noqa: BLE001 - the process's edge
+            place = (request_id, scope["method"], scope["path"])
+            log.error("request %s: %s %r failed\n%s", *place, told(error))
             if started:
-                raise
+                raise ConnectionError("the answer broke off") from None  # the server logs what it gets
             await problem(500, INTERNAL)(scope, receive, named)
 
 

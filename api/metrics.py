@@ -55,6 +55,12 @@ class Metrics:
             "Models that were refused when they were loaded.",
             registry=registry,
         )
+        self.background_failures = Counter(
+            "marquee_background_failures",
+            "Errors that nobody foresaw in a thread that works beside the requests; it went on.",
+            ["thread"],
+            registry=registry,
+        )
         self.champion = Gauge(
             "marquee_model_info",
             "1 for the model version that this process serves.",

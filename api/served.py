@@ -7,7 +7,6 @@ dropped, and counted.
 import json
 import logging
 import secrets
-import threading
 import time
 import uuid
 from collections import defaultdict, deque
@@ -17,8 +16,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import SQLAlchemyError
 
+from api.background import Background
 from api.metrics import Metrics
 from recommender.database import transaction
 from recommender.errors import MarqueeError
@@ -65,17 +65,18 @@ class ServedLog:
     def __init__(self, engine: Engine, metrics: Metrics) -> None:
         self._engine, self._metrics = engine, metrics
         self._waiting: deque[Served] = deque()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="served", daemon=True)
+        self._background = Background("served", WAIT_S, self.write, metrics)
 
     def open(self) -> None:
-        self._thread.start()
+        self._background.open()
 
     def close(self) -> None:
         """Writes what waits; a database that is away loses it."""
-        self._stop.set()
-        self._thread.join()
-        self.write()
+        self._background.close()
+        self._background.turn()
+        if self._waiting:
+            log.warning("%d rows of the log are lost", len(self._waiting))
+            self._metrics.log_dropped.inc(len(self._waiting))
 
     def put(self, served: Served) -> None:
         if len(self._waiting) >= HELD:
@@ -83,19 +84,18 @@ class ServedLog:
             self._metrics.log_dropped.inc()
         self._waiting.append(served)
 
-    def _run(self) -> None:
-        while not self._stop.wait(WAIT_S):
-            self.write()
-
     def write(self) -> None:
         """Everything that waits. What could not be written waits for the next time."""
         while batch := self._take():
             try:
                 self._write(batch)
-            except (MarqueeError, IntegrityError) as error:
+            except (MarqueeError, SQLAlchemyError) as error:
                 log.warning("%d rows of the log wait: %s", len(batch), str(error).split("\n")[0])
                 self._waiting.extendleft(reversed(batch))
                 return
+            except Exception:
+                self._metrics.log_dropped.inc(len(batch))
+                raise
 
     def _take(self) -> list[Served]:
         return [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]

@@ -4,14 +4,15 @@ A background thread asks the registry every few seconds. A request keeps the ran
 """
 
 import logging
-import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.background import Background
 from api.metrics import Metrics
 from recommender.catalogue import Catalogue
 from recommender.database import transaction
@@ -23,6 +24,8 @@ from recommender.registry import ServingState, serving_state
 
 log = logging.getLogger("marquee.shelf")
 POLL_S = 3.0
+AGAIN_S = 60.0  # until a champion that could not be loaded is tried again
+SCHEMA = "0001"  # the newest migration that this code knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,43 +45,44 @@ class Stock:
 
 
 class Shelf:
-    def __init__(self, engine: Engine, models: Path, metrics: Metrics) -> None:
-        self._engine, self._models, self._metrics = engine, models, metrics
+    def __init__(
+        self, engine: Engine, models: Path, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine, self._models, self._metrics, self._clock = engine, models, metrics, clock
+        self._background = Background("shelf", POLL_S, self.look, metrics)
         self._refused: str | None = None  # a version that could not be loaded, so that it is said once
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="shelf", daemon=True)
+        self._again_at = 0.0
+        self._troubled = False
         self.stock = Stock(Ranker(Catalogue([]), None), revision=-1)
         self.schema: str | None = None
-        self.database_seen: float | None = None  # monotonic; None until the first answer
         self.database_away = True
 
     def open(self) -> None:
-        self.look()
-        self._thread.start()
+        self._background.turn()
+        self._background.open()
 
     def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._background.close()
 
-    def _watch(self) -> None:
-        while not self._stop.wait(POLL_S):
-            self.look()
+    @property
+    def schema_ok(self) -> bool:
+        return self.schema == SCHEMA
 
     def look(self) -> None:
         """Take over what the registry says. Trouble is said and counted; the stock stays."""
         try:
             self._refresh()
         except (MarqueeError, SQLAlchemyError) as error:
-            if not self.database_away:
-                log.warning("the registry cannot be read: %s", error)
-            self.database_away = True
+            if not self._troubled:
+                log.warning("the registry cannot be read: %s", str(error).split("\n")[0])
+            self.database_away = self._troubled = True
 
     def _refresh(self) -> None:
         with transaction(self._engine) as connection:
             state = serving_state(connection)
             fresh = state.catalogue_revision != self.stock.revision
             catalogue = self._read_catalogue(connection) if fresh else self.stock.catalogue
-        self.schema, self.database_seen, self.database_away = state.schema, time.monotonic(), False
+        self.schema, self.database_away, self._troubled = state.schema, False, False
         model = self._champion(state)
         if fresh or model is not self.stock.ranker.model:
             self.stock = Stock(Ranker(catalogue, model), state.catalogue_revision)
@@ -92,14 +96,19 @@ class Shelf:
 
     def _champion(self, state: ServingState) -> Model | None:
         current = self.stock.ranker.model
-        if state.champion is None or state.champion in (self.stock.version, self._refused):
+        if state.champion is None or state.champion == self.stock.version:
+            return current
+        if state.champion == self._refused and self._clock() < self._again_at:
             return current
         try:
             return Model.load(self._models / state.champion, state.champion)
         except BadArtifact as error:
-            log.error(
-                "model %s is refused, %s goes on serving: %s", state.champion, self.stock.version, error
-            )
-            self._metrics.load_failures.inc()
-            self._refused = state.champion
+            self._refuse(state.champion, error)
             return current
+
+    def _refuse(self, version: str, error: BadArtifact) -> None:
+        """Each try is counted and the first is said: the folder may only be late, as on a network."""
+        if version != self._refused:
+            log.error("model %s is refused, %s goes on serving: %s", version, self.stock.version, error)
+        self._metrics.load_failures.inc()
+        self._refused, self._again_at = version, self._clock() + AGAIN_S

@@ -1,6 +1,7 @@
 """A real API for the tests: its own process, on a free port, against a migrated Postgres."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,14 +23,14 @@ from recommender.importing import import_folder
 from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole, role_urls
-from recommender.roles import ROLES, make_roles
+from recommender.roles import make_roles
 from recommender.training import train
 from simulator.history import write_history
+from tests.conftest import PASSWORDS
 
 PASSWORD = "kites over the harbour"
 KEYS = "now:Zk3u8Qw1pLr6Tz0vXy5bNc7mGh2jDf9s,old:Rt5yHn8uJm2iKo4pLq6wEs1xDc3vFg7b"
 STARTER = Path(recommender.__file__).parent / "starter"
-PASSWORDS = {role: f"p_{role}" for role in ROLES}
 DEADLINE_S = 20
 SETTINGS = {
     "HOST": "127.0.0.1",
@@ -106,6 +107,45 @@ def _environment() -> dict[str, str]:
     return {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
 
 
+def until(service: Service, path: str, done: Callable[[httpx.Response], bool]) -> httpx.Response:
+    """Asks again until the watcher, which looks every few seconds, has seen it."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not done(answer := service.http.get(path)):
+        assert time.monotonic() < deadline, answer.text
+    return answer
+
+
+def eventually(seen: Callable[[], bool]) -> None:
+    """What a thread does in its own time."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not seen():
+        assert time.monotonic() < deadline
+
+
+def run(engine: Engine, statement: str, **values: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+@contextmanager
+def away(engines: PerRole[Engine]) -> Iterator[None]:
+    """The database lets nobody in, as while it restarts."""
+    name = engines.admin.url.database
+    elsewhere = create_engine(engines.admin.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    engines.map(Engine.dispose)
+    with elsewhere.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            {"name": name},
+        )
+        try:
+            yield
+        finally:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+    elsewhere.dispose()
+
+
 def _wait_for(service: Service) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline:
@@ -136,13 +176,53 @@ def service(server: Server, template: str, tmp_path_factory: pytest.TempPathFact
         yield service
 
 
+@dataclass(frozen=True)
+class Stock:
+    """The starter catalogue, simulated histories and a trained model, to be copied by who wants one."""
+
+    database: str
+    models: Path
+
+
 @pytest.fixture(scope="session")
-def stocked(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One API with the starter catalogue, simulated histories and a trained model."""
-    urls, folder = _database(server, template, "stocked"), tmp_path_factory.mktemp("stocked")
-    _stock(urls, folder)
-    with _serving(urls, folder, {}) as service:
+def stock(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Stock:
+    stock = Stock("stock", tmp_path_factory.mktemp("stock"))
+    _stock(_database(server, template, stock.database), stock.models)
+    return stock
+
+
+@pytest.fixture(scope="session")
+def stocked(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One stocked API for all tests that keep to clients of their own."""
+    with _serving(*_copied(server, stock, tmp_path_factory), {}) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def own(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A stocked API of the module's own, which it may disturb."""
+    with _serving(*_copied(server, stock, tmp_path_factory), {}) as service:
+        yield service
+
+
+@pytest.fixture
+def copied(
+    server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[PerRole[Engine], Path]]:
+    """A stocked database of the test's own and its models, without an API."""
+    urls, models = _copied(server, stock, tmp_path_factory)
+    engines = urls.map(open_engine)
+    yield engines, models
+    engines.map(Engine.dispose)
+
+
+def _copied(
+    server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[PerRole[str], Path]:
+    name = f"stocked_{next(_number)}"
+    models = tmp_path_factory.mktemp(name)
+    shutil.copytree(stock.models, models, dirs_exist_ok=True)
+    return _database(server, stock.database, name), models
 
 
 def _stock(urls: PerRole[str], folder: Path) -> None:

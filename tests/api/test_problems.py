@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from recommender.local.urls import PerRole
-from tests.api.conftest import PASSWORD, Service
+from tests.api.conftest import PASSWORD, Service, run
 
 JSON = {"Content-Type": "application/json"}
 NEW = {
@@ -96,6 +96,43 @@ def test_an_unforeseen_error_says_only_where_the_log_has_it(
     log = service.log.read_text()
     assert f"request {answer.headers['X-Request-ID']}: POST '/token' failed" in log
     assert PASSWORD not in log
+
+
+def test_the_log_of_an_unforeseen_error_says_where_and_not_whose(
+    serve: Callable[..., Service], engines: PerRole[Engine]
+) -> None:
+    run(engines.admin, "INSERT INTO movies (title, title_key, year) VALUES ('Alien', 'alien', 1979)")
+    run(engines.admin, "ALTER TABLE users ADD CONSTRAINT nobody CHECK (external_id IS NULL)")
+    service = serve()
+    asked = {"external_id": "trillian-of-earth", "history": [{"title": "Alien", "rating": 3.5}]}
+    answer = service.client().post("/recommendations", json=asked)
+    problem(answer, 500)
+    log = service.log.read_text()
+    assert f"request {answer.headers['X-Request-ID']}: POST '/recommendations' failed" in log
+    assert "SQLSTATE 23514 new row for relation" in log
+    assert "recommender/users.py" in log
+    for word in ("trillian", "DETAIL", "[parameters", "[SQL"):
+        assert word not in log
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+def test_a_moment_that_has_no_utc_is_a_422(stocked: Service, moment: str) -> None:
+    body = {"history": [{"title": "The Matrix (1999)", "rated_at": moment}]}
+    told = problem(stocked.client().post("/recommendations", json=body), 422)
+    assert [fault["field"] for fault in told["errors"]] == ["history[0].rated_at"]
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\x00é", "\udfff", "é\ud800"])
+def test_a_text_that_postgres_or_json_cannot_hold_is_a_422(service: Service, name: str) -> None:
+    body = json.dumps(NEW | {"name": name})
+    told = problem(service.http.post("/create-client", content=body, headers=JSON), 422)
+    assert [fault["field"] for fault in told["errors"]] == ["name"]
+
+
+@pytest.mark.parametrize("name", ["plain", "Amélie", "映画 🎬"])
+def test_any_other_text_is_kept_as_it_is(service: Service, name: str) -> None:
+    new = service.register(name=name)
+    assert service.signed(service.token(new["username"])).get("/client").json()["name"] == name
 
 
 def test_a_request_keeps_a_sane_id_of_its_own(service: Service) -> None:

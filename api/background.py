@@ -1,0 +1,37 @@
+"""A thread that does one thing again and again, and outlives whatever goes wrong with it."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from api.metrics import Metrics
+from api.unforeseen import told
+
+log = logging.getLogger("marquee.background")
+
+
+class Background:
+    def __init__(self, name: str, every_s: float, work: Callable[[], None], metrics: Metrics) -> None:
+        self._name, self._every_s, self._work = name, every_s, work
+        self._failures = metrics.background_failures.labels(thread=name)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def open(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def turn(self) -> None:
+        """The work once. An error ends neither the thread nor the process."""
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - the thread's edge
+            self._failures.inc()
+            log.error("the thread %s goes on after an error nobody foresaw\n%s", self._name, told(error))
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_s):
+            self.turn()
