@@ -9,6 +9,7 @@ from api.app import create_app
 from api.settings import ApiSettings
 from recommender.errors import BadSettings
 
+HEAD_LIMIT = 1 << 16  # bytes that the first line and the headers of a request may have
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -29,7 +30,8 @@ def main() -> int:
             create_app(settings),
             host=settings.host,
             port=settings.port,
-            http="httptools",
+            http="h11",  # httptools has no bound on headers; h11 takes 0.08 ms a request longer
+            h11_max_incomplete_event_size=HEAD_LIMIT,
             loop="uvloop",
             log_config=LOGGING,
             access_log=False,

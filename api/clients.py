@@ -4,7 +4,6 @@ import hmac
 from typing import Annotated, Literal
 
 from anyio import to_thread
-from email_validator import EmailNotValidError, validate_email
 from fastapi import APIRouter, Depends, Form, Header, HTTPException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from sqlalchemy import Engine, text
@@ -16,24 +15,25 @@ from api.platform import Here
 from api.problems import responses
 from recommender import accounts
 from recommender.database import client_scope, transaction
-from recommender.errors import Refused
+from recommender.errors import BadInput, Refused
 
 router = APIRouter(tags=["clients"])
-USERNAME = r"^[A-Za-z0-9._-]{3,50}$"
 
 
 def _email(value: str) -> str:
     try:
-        return validate_email(value, check_deliverability=False).normalized.casefold()
-    except EmailNotValidError:
-        raise ValueError("is not an e-mail address") from None
+        return accounts.new_email(value)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
 
 
 class NewClient(Body):
-    username: Annotated[str, Field(pattern=USERNAME), AfterValidator(str.casefold)]
+    username: Annotated[str, Field(pattern=accounts.USERNAME), AfterValidator(accounts.folded)]
     name: Annotated[Text, Field(min_length=1, max_length=200)]
     email: Annotated[
-        Text, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(_email)
+        Text,
+        Field(max_length=accounts.LONGEST_EMAIL, json_schema_extra={"format": "email"}),
+        AfterValidator(_email),
     ]
     password: Annotated[Text, Field(min_length=SHORTEST, max_length=LONGEST)]
 
@@ -124,7 +124,7 @@ def _register(engine: Engine, new: NewClient, password_hash: str) -> int:
 @router.post("/token", responses=responses(401, 429, 503), summary="Sign in")
 async def token(form: Annotated[SignIn, Form()], here: Here, caller: Caller) -> Token:
     """Sign in with the password form of OAuth2. Send the token as `Authorization: Bearer ...`."""
-    username = form.username.casefold()
+    username = accounts.folded(form.username)
     here.limits.token_addresses.take(caller)
     here.limits.token_names.take(username)
     account = await to_thread.run_sync(_find, here.engine, username)

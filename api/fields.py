@@ -8,9 +8,17 @@ Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 def _storable(value: str) -> str:
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if "\x00" in value or not (value.isascii() or _has_utf8(value)):
         raise ValueError("has a NUL character or half a surrogate pair")
     return value
+
+
+def _has_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 Text = Annotated[str, AfterValidator(_storable)]

@@ -23,15 +23,18 @@ class Ready(BaseModel):
     schema_: str | None = Field(
         alias="schema", description="The migration of the database.", examples=["0001"]
     )
+    schema_ok: bool = Field(description="Whether that is the newest migration that this process knows.")
 
 
 # async, so that an answer never waits for a thread that waits for the database
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", summary="Is the process alive")
 async def live() -> Alive:
     """The process runs."""
     return Alive()
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses={503: {"model": Ready}}, summary="Can it recommend")
 async def ready(here: Here, response: Response) -> Ready:
     """Whether something can be recommended. Once it can, trouble is in the body and the status stays 200."""
@@ -44,6 +47,7 @@ async def ready(here: Here, response: Response) -> Ready:
         model=shelf.stock.version,
         catalogue=len(shelf.stock.catalogue),
         schema=shelf.schema,
+        schema_ok=shelf.schema_ok,
     )
 
 

@@ -4,6 +4,7 @@ Rates are kept by each process for itself, so N replicas allow N times as much.
 """
 
 import math
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
@@ -19,6 +20,7 @@ from api.problems import problem
 from api.settings import ApiSettings, Network
 
 KEYS = 10_000
+WITH_PORT = re.compile(r"\[([^]]+)\](?::\d+)?|([\d.]+):\d+")  # [::1]:5, [::1], 1.2.3.4:5
 TOO_LARGE = "The body has more than {} bytes."
 
 
@@ -73,13 +75,18 @@ def address_of(request: Request, proxies: Iterable[Network]) -> str:
     hops = [hop.strip() for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
     nearest = _address(request.client.host if request.client else "")
     while hops and any(nearest in network for network in proxies):
-        nearest = _address(hops.pop()) or nearest
+        before = _address(hops.pop())
+        if before is None:
+            break
+        nearest = before
     return _subscriber(nearest)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Some proxies write the port too."""
+    with_port = WITH_PORT.fullmatch(text)
     try:
-        address = ip_address(text)
+        address = ip_address(with_port[1] or with_port[2] if with_port else text)
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

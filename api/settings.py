@@ -7,14 +7,13 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from recommender.settings import Settings
+from recommender.settings import DatabaseSettings, DeletionSettings, ModelSettings, is_guessable
 
 Network = IPv4Network | IPv6Network
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-WELL_KNOWN = re.compile(r"change|default|example|insecure|password|secret|test|your", re.IGNORECASE)
 
 
-class ApiSettings(Settings):
+class ApiSettings(DatabaseSettings, ModelSettings, DeletionSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     jwt_keys: SecretStr = Field(
@@ -55,7 +54,7 @@ class ApiSettings(Settings):
         for kid, secret in keys:
             if not KEY_ID.fullmatch(kid) or not secret:
                 raise ValueError("each key is id:secret, the id of letters, digits, - and _.")
-            if len(secret) < 32 or len(set(secret)) < 8 or WELL_KNOWN.match(secret):
+            if len(secret) < 32 or is_guessable(secret):
                 raise ValueError(f"the secret of key {kid} is not 32 or more random characters.")
         return value
 
@@ -68,7 +67,7 @@ class ApiSettings(Settings):
     @model_validator(mode="after")
     def _invitation(self) -> Self:
         key = self.registration_key.get_secret_value() if self.registration_key else ""
-        if self.registration == "key" and (len(key) < 16 or WELL_KNOWN.match(key)):
+        if self.registration == "key" and (len(key) < 16 or is_guessable(key)):
             raise ValueError("REGISTRATION=key wants a REGISTRATION_KEY of 16 or more random characters.")
         return self
 

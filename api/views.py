@@ -18,10 +18,10 @@ AHEAD = timedelta(minutes=5)  # clocks differ
 
 
 def _past(moment: datetime) -> datetime:
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     if not EARLIEST <= moment <= datetime.now(UTC) + AHEAD:
         raise ValueError("must lie between 1970 and now")
-    return moment
+    return moment.astimezone(UTC)  # compared before: the first and the last years have no UTC
 
 
 Past = Annotated[datetime, AfterValidator(_past), Field(description="When; UTC where no zone is given.")]

@@ -1,16 +1,20 @@
-"""Clients: register, find, list, disable, delete. Only `registered` and `find` are for the API's role."""
+"""Clients: register, find, list, disable, delete. Only `register` and `find` are for the API's role."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
+from email_validator import EmailNotValidError, validate_email
 from passlib.context import CryptContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from recommender.errors import NotFound, Taken
+from recommender.errors import BadInput, NotFound, Taken
 
 STATUSES = ("active", "disabled")
+USERNAME = r"^[A-Za-z0-9._-]{3,50}$"
+LONGEST_EMAIL = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,24 @@ class Account:
     created_at: datetime
 
 
+def folded(username: str) -> str:
+    """A username is the same in any case."""
+    return username.casefold()
+
+
+def new_username(username: str) -> str:
+    if not re.fullmatch(USERNAME, username):
+        raise BadInput("A username has 3 to 50 letters, digits, dots, - and _.")
+    return folded(username)
+
+
+def new_email(email: str) -> str:
+    try:
+        return validate_email(email, check_deliverability=False).normalized.casefold()
+    except EmailNotValidError:
+        raise BadInput("This is not an e-mail address.") from None
+
+
 @cache
 def _argon2() -> CryptContext:
     return CryptContext(schemes=["argon2"])
@@ -45,7 +67,12 @@ def password_matches(password: str, password_hash: str) -> bool:
 
 def register(connection: Connection, username: str, name: str, email: str, password_hash: str) -> int:
     """The new client's id. Who is told `Taken` does not learn whether it was the name or the e-mail."""
-    row = {"username": username, "name": name, "email": email, "password_hash": password_hash}
+    row = {
+        "username": new_username(username),
+        "name": name,
+        "email": new_email(email),
+        "password_hash": password_hash,
+    }
     try:
         return int(connection.execute(_REGISTER, row).scalar_one())
     except IntegrityError as error:
@@ -53,7 +80,7 @@ def register(connection: Connection, username: str, name: str, email: str, passw
 
 
 def find(connection: Connection, username: str) -> Credentials | None:
-    row = connection.execute(_FIND, {"username": username}).one_or_none()
+    row = connection.execute(_FIND, {"username": folded(username)}).one_or_none()
     return Credentials(row.client_id, row.password_hash, row.status == "active") if row else None
 
 
@@ -76,7 +103,7 @@ def delete(connection: Connection, username: str) -> None:
 
 
 def _change(connection: Connection, username: str, statement: str, value: str | None = None) -> None:
-    if not connection.execute(text(statement), {"username": username, "value": value}).rowcount:
+    if not connection.execute(text(statement), {"username": folded(username), "value": value}).rowcount:
         raise NotFound(f"There is no client {username}.")
 
 

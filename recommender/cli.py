@@ -1,37 +1,15 @@
 """The command marquee. Each verb is one thing that a person, or a step of a DAG, can do by hand."""
 
 import secrets
-import sys
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from recommender.errors import BadSettings, MarqueeError
-from recommender.settings import DatabaseSettings, Settings
-
-
-class Spoken(click.Group):
-    """Our errors are one sentence on the terminal, not a traceback. Imports wait until a verb needs them."""
-
-    def invoke(self, context: click.Context) -> object:
-        try:
-            return super().invoke(context)
-        except MarqueeError as error:
-            click.echo(f"marquee: {error}", err=True)
-            sys.exit(2 if isinstance(error, BadSettings) else 1)
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), "local"])
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name == "local":
-            from recommender.local.commands import local
-
-            command: click.Command = local
-            return command
-        return super().get_command(context, name)
+from recommender.settings import DatabaseSettings, DeletionSettings, ModelSettings
+from recommender.spoken import Spoken
 
 
 @click.group(cls=Spoken, context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +28,13 @@ def open_database() -> Engine:
     from recommender.database import open_engine
 
     return open_engine(DatabaseSettings.read().database_url)
+
+
+def in_database() -> AbstractContextManager[Connection]:
+    """One transaction, for the verbs that need no more."""
+    from recommender.database import transaction
+
+    return transaction(open_database())
 
 
 @main.command()
@@ -82,19 +67,20 @@ def migrate() -> None:
 @click.option("--rejects", type=click.Path(path_type=Path), help="Write every refused row to this CSV file.")
 def import_(folder: Path, client: str | None, source: str | None, rejects: Path | None) -> None:
     """Load a MovieLens folder of any generation; what cannot be loaded is listed with file, line and rule."""
+    from recommender import accounts
     from recommender.importing import import_folder
     from recommender.progress import bars
     from recommender.reject_list import summary, tell_rejects
 
-    settings, engine = Settings.read(), open_database()
+    settings, engine = DeletionSettings.read(), open_database()
     with bars() as progress:
         report = import_folder(
             engine,
             folder,
             source=source or folder.resolve().name,
-            client=client,
+            client=client and accounts.folded(client),
             now=datetime.now(UTC),
-            tombstone_key=settings.tombstone_key,
+            tombstone_key=settings.tombstone_key.get_secret_value(),
             progress=progress,
         )
     for line in summary(report):
@@ -107,13 +93,17 @@ def train() -> None:
     """Fit a model on every rating, publish it, and fold all users into its space."""
     from recommender.training import train as fit
 
-    version, new = fit(open_database(), Settings.read().models_url, say)
+    version, new = fit(open_database(), ModelSettings.read().models_url, say)
     say(f"model {version} is the champion" if new else f"nothing new to learn: {version} stays the champion")
 
 
 @main.command()
 @click.option(
-    "--keep-months", default=6, show_default=True, help="Months of the log of what was served to keep."
+    "--keep-months",
+    type=click.IntRange(min=1),
+    default=6,
+    show_default=True,
+    help="Months of the log of what was served to keep.",
 )
 @click.option(
     "--day", type=click.DateTime(["%Y-%m-%d"]), help="The day to count from (UTC). [default: today]"
@@ -122,11 +112,13 @@ def tidy(keep_months: int, day: datetime | None) -> None:
     """Make the log's partitions for the next months, drop those past their time, and old Idempotency-Keys."""
     from recommender.database import transaction
 
-    first = (day or datetime.now(UTC)).date().replace(day=1)
-    with transaction(open_database()) as connection:
+    first, engine = (day or datetime.now(UTC)).date().replace(day=1), open_database()
+    with transaction(engine) as connection:  # each of the three holds its own locks, and only its own
         made = connection.scalar(text("SELECT make_log_partitions(:first, 4)"), {"first": first})
+    with transaction(engine) as connection:
         oldest = {"before": _months_before(first, keep_months)}
         dropped = connection.scalar(text("SELECT drop_log_partitions(:before)"), oldest)
+    with transaction(engine) as connection:
         keys = text("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")
         forgotten = connection.execute(keys).rowcount
     say(f"{made} partitions made, {dropped} dropped, {forgotten} old Idempotency-Keys forgotten")
@@ -146,9 +138,8 @@ def clients() -> None:
 def list_clients() -> None:
     """Every client: id, username, status, since when, name and e-mail."""
     from recommender import accounts
-    from recommender.database import transaction
 
-    with transaction(open_database()) as connection:
+    with in_database() as connection:
         for a in accounts.listed(connection):
             say(f"{a.client_id:>6}  {a.username:<20} {a.status:<9} {a.created_at:%F}  {a.name} <{a.email}>")
 
@@ -163,10 +154,9 @@ def list_clients() -> None:
 def add_client(username: str, name: str, email: str, no_password: bool) -> None:
     """Register a client and print its password, once."""
     from recommender import accounts
-    from recommender.database import transaction
 
-    password = secrets.token_urlsafe(18)
-    with transaction(open_database()) as connection:
+    password, username = secrets.token_urlsafe(18), accounts.new_username(username)
+    with in_database() as connection:
         if accounts.find(connection, username):
             say(f"client {username} is there already")
             return
@@ -179,12 +169,11 @@ def add_client(username: str, name: str, email: str, no_password: bool) -> None:
 def reset_password(username: str) -> None:
     """Give a client a new password and print it, once."""
     from recommender import accounts
-    from recommender.database import transaction
 
     password = secrets.token_urlsafe(18)
-    with transaction(open_database()) as connection:
+    with in_database() as connection:
         accounts.set_password(connection, username, accounts.hash_password(password))
-    say(f"new password of {username}: {password}")
+    say(f"new password of {accounts.folded(username)}: {password}")
 
 
 @clients.command()
@@ -203,11 +192,10 @@ def enable(username: str) -> None:
 
 def _set_status(username: str, status: str) -> None:
     from recommender import accounts
-    from recommender.database import transaction
 
-    with transaction(open_database()) as connection:
+    with in_database() as connection:
         accounts.set_status(connection, username, status)
-    say(f"client {username} is {status}")
+    say(f"client {accounts.folded(username)} is {status}")
 
 
 @clients.command("delete")
@@ -216,12 +204,11 @@ def _set_status(username: str, status: str) -> None:
 def delete_client(username: str, yes: bool) -> None:
     """Delete a client with all its users and everything of theirs."""
     from recommender import accounts
-    from recommender.database import transaction
 
     if not yes:
         click.confirm(
             f"Delete {username}, all its users and their ratings? This cannot be undone", abort=True
         )
-    with transaction(open_database()) as connection:
+    with in_database() as connection:
         accounts.delete(connection, username)
-    say(f"client {username} is deleted")
+    say(f"client {accounts.folded(username)} is deleted")

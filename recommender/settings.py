@@ -1,9 +1,10 @@
 """Settings, read from the environment once a process. Each has a sentence; a bad one refuses to start."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -41,36 +42,53 @@ def _postgres(value: str) -> str:
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_postgres)]
+WELL_KNOWN = re.compile(r"change|default|example|insecure|password|secret|test|your", re.IGNORECASE)
+
+
+def is_guessable(secret: str) -> bool:
+    """What stands in examples starts with a word; anywhere else a word may be there by chance."""
+    return len(set(secret)) < 8 or WELL_KNOWN.match(secret) is not None
+
+
+def _random(shortest: int) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        if len(value) < shortest or is_guessable(value.get_secret_value()):
+            raise ValueError(f"is not {shortest} or more random characters.")
+        return value
+
+    return AfterValidator(check)
+
+
+Password = Annotated[SecretStr, _random(16)]
 
 
 class DatabaseSettings(Refusing):
     database_url: DatabaseUrl = Field(
-        description="Postgres to connect to, as the role that this process needs."
+        repr=False, description="Postgres to connect to, as the role that this process needs."
     )
 
 
-class Settings(DatabaseSettings):
-    """What every verb of the core needs."""
-
+class ModelSettings(Refusing):
     models_url: Path = Field(Path("models"), description="Folder where model versions are kept.")
-    tombstone_key: str = Field(
-        min_length=32,
-        description="Secret of the keyed hash that a deleted user leaves behind. Never change it.",
+
+
+class DeletionSettings(Refusing):
+    tombstone_key: Annotated[SecretStr, _random(32)] = Field(
+        description="Secret of the keyed hash that a deleted user leaves behind. Never change it."
     )
 
 
 class RolePasswords(Refusing):
     """Passwords that `marquee roles` gives the database roles."""
 
-    owner_password: str = Field(min_length=16, description="Password of marquee_owner, which migrates.")
-    api_password: str = Field(min_length=16, description="Password of marquee_api, which serves.")
-    pipeline_password: str = Field(
-        min_length=16, description="Password of marquee_pipeline, which loads and trains."
-    )
+    owner_password: Password = Field(description="Password of marquee_owner, which migrates.")
+    api_password: Password = Field(description="Password of marquee_api, which serves.")
+    pipeline_password: Password = Field(description="Password of marquee_pipeline, which loads and trains.")
 
     def by_role(self) -> dict[str, str]:
-        return {
+        passwords = {
             "marquee_owner": self.owner_password,
             "marquee_api": self.api_password,
             "marquee_pipeline": self.pipeline_password,
         }
+        return {role: password.get_secret_value() for role, password in passwords.items()}

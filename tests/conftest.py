@@ -14,7 +14,7 @@ from recommender.local.postgres import Server
 from recommender.local.urls import PerRole, role_urls
 from recommender.roles import ROLES, make_roles
 
-PASSWORDS = {role: f"p_{role}" for role in ROLES}
+PASSWORDS = {role: f"p_{role}_in_tests" for role in ROLES}
 TEMPLATE = "template_marquee"
 _number = count(1)
 

@@ -20,7 +20,7 @@ ORDER = """
     errors settings titles catalogue history statistics factors artifact model ranking evaluation library
     tables database roles tombstones deletions accounts movies users registry
     rows movielens movie_rows rating_rows bulk movie_load rating_load injections importing reject_list
-    training progress local cli
+    training progress local spoken cli
 """.split()  # noqa: SIM905 - reads as a list
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "airflow", "kubernetes", "httpx", "jose"}
 

@@ -15,7 +15,7 @@ class LocalSettings(Refusing):
     """What a person may choose for ./setup.sh local."""
 
     database_url: DatabaseUrl | None = Field(
-        None, description="Another Postgres, as an administrator, instead of the embedded one."
+        None, repr=False, description="Another Postgres, as an administrator, instead of the embedded one."
     )
     marquee_port: int = Field(8000, ge=1, le=65535, description="The API's port on 127.0.0.1.")
 

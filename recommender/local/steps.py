@@ -105,6 +105,7 @@ class Steps:
 
     def _migrate(self) -> None:
         self._verb("migrate", url=self._urls.owner)
+        self._verb("tidy")
 
     def _load_catalogue(self) -> None:
         starter = self._places.starter
@@ -171,7 +172,7 @@ class Steps:
     def _run(self, log: str, program: Sequence[str | Path], env: Mapping[str, str]) -> None:
         verbs.run(
             program,
-            env={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **env},
             cwd=self._places.project,
             log=self._places.fresh_log(log),
             show=self._report.line,

@@ -7,31 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
+from alembic.script import ScriptDirectory
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 
 from api.app import create_app
 from api.settings import ApiSettings
+from api.shelf import SCHEMA
+from recommender.database import alembic_config
 from recommender.local.urls import PerRole
-from tests.api.conftest import DEADLINE_S, PASSWORD, SETTINGS, Service
+from tests.api.conftest import PASSWORD, SETTINGS, Service, away, run, until
 
 ONE_MOVIE = "INSERT INTO movies (title, title_key, year) VALUES ('Alien', 'alien', 1979)"
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = 'marquee_api'"
-
-
-def run(engine: Engine, statement: str) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-
-
-def until(service: Service, path: str, done: Callable[[httpx.Response], bool]) -> httpx.Response:
-    """Asks again until the watcher, which looks every few seconds, has seen it."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not done(answer := service.http.get(path)):
-        assert time.monotonic() < deadline, answer.text
-    return answer
 
 
 def test_a_process_with_nothing_to_recommend_lives_and_is_not_ready(serve: Callable[..., Service]) -> None:
@@ -45,26 +34,29 @@ def test_a_process_with_nothing_to_recommend_lives_and_is_not_ready(serve: Calla
         "model": None,
         "catalogue": 0,
         "schema": "0001",
+        "schema_ok": True,
     }
 
 
-@contextmanager
-def away(engines: PerRole[Engine]) -> Iterator[None]:
-    """The database lets nobody in, as while it restarts."""
-    name = engines.admin.url.database
-    elsewhere = create_engine(engines.admin.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-    engines.map(Engine.dispose)
-    with elsewhere.connect() as connection:
-        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
-        connection.execute(
-            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
-            {"name": name},
-        )
-        try:
-            yield
-        finally:
-            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
-    elsewhere.dispose()
+def test_the_schema_that_the_api_knows_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == SCHEMA
+
+
+def test_a_schema_that_the_api_does_not_know_is_told_and_takes_no_process_out_of_service(
+    serve: Callable[..., Service], engines: PerRole[Engine]
+) -> None:
+    run(engines.admin, ONE_MOVIE)
+    service = serve()
+    assert service.http.get("/health/ready").json()["schema_ok"] is True
+    run(engines.admin, "UPDATE alembic_version SET version_num = '9999'")
+    told = until(service, "/health/ready", lambda answer: answer.json()["schema"] == "9999")
+    assert (told.status_code, told.json()["schema_ok"]) == (200, False)
+
+
+def test_a_load_balancer_may_ask_with_head(service: Service) -> None:
+    for path in ("/health/live", "/health/ready"):
+        get, head = service.http.get(path), service.http.head(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
 
 
 def test_a_database_that_goes_away_is_told_and_takes_no_process_out_of_service(
@@ -165,6 +157,8 @@ def test_metrics_name_ours_before_the_first_event(service: Service) -> None:
     assert sources == {"model", "preferences", "popular"}
     for name in ("users_created", "unknown_movies", "served_log_dropped", "model_load_failures"):
         assert samples(told, f"marquee_{name}_total") == [{}]
+    threads = {labels["thread"] for labels in samples(told, "marquee_background_failures_total")}
+    assert threads == {"served", "shelf"}
 
 
 def samples(told: str, name: str) -> list[dict[str, str]]:

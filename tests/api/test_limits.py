@@ -1,7 +1,11 @@
 """How often, from where, and how much: what one caller may ask for."""
 
+import resource
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from starlette.requests import Request
@@ -63,7 +67,13 @@ def test_the_caller_unseen_longest_is_forgotten_first() -> None:
         (PROXY, "10.0.0.9", "10.0.0.9"),
         (PROXY, None, PROXY),
         (PROXY, "", PROXY),
-        (PROXY, "203.0.113.5, <script>", "203.0.113.5"),
+        (PROXY, "203.0.113.5, <script>", PROXY),
+        (PROXY, "203.0.113.5, unknown, 10.9.9.9", "10.9.9.9"),
+        (PROXY, "203.0.113.5, 198.51.100.1:5612", "198.51.100.1"),
+        (PROXY, "198.51.100.1:5612, 10.9.9.9:80", "198.51.100.1"),
+        (PROXY, "[2001:db8:1:2::3]:5612", "2001:db8:1:2::/64"),
+        (PROXY, "[2001:db8:1:2::3]", "2001:db8:1:2::/64"),
+        (PROXY, "198.51.100.1:", PROXY),
         ("::ffff:10.1.2.3", "198.51.100.1", "198.51.100.1"),
         ("fd00::1", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
     ],
@@ -114,6 +124,32 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_its_length_is_said(serv
         assert answer.status_code == 413
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert str(LIMIT) in answer.json()["detail"]
+
+
+def test_headers_without_end_are_refused_and_not_kept(service: Service) -> None:
+    head = b"GET /client HTTP/1.1\r\n" + b"X-Filler: " + b"x" * 2**20
+    address = (service.http.base_url.host, service.http.base_url.port or 80)
+    before = resident_bytes(service)
+    with ExitStack() as lines:
+        for _ in range(16):
+            line = lines.enter_context(socket.create_connection(address, timeout=5))
+            assert answer_of(line, head)[9:12] in (b"400", b"")
+        assert resident_bytes(service) - before < 8 * 2**20
+    assert service.http.get("/health/live").status_code == 200
+
+
+def answer_of(line: socket.socket, content: bytes) -> bytes:
+    """Empty when the line is closed without a word."""
+    try:
+        line.sendall(content)
+        return line.recv(1000)
+    except ConnectionError:
+        return b""
+
+
+def resident_bytes(service: Service) -> int:
+    pages = Path(f"/proc/{service.process.pid}/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
 
 
 def test_a_body_of_exactly_the_limit_is_read(service: Service) -> None:

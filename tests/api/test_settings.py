@@ -8,10 +8,12 @@ import pytest
 
 from api.settings import ApiSettings
 from recommender.errors import BadSettings
+from recommender.roles import ROLES
+from recommender.settings import RolePasswords
 
 SECRET = "Zk3u8Qw1pLr6Tz0vXy5bNc7mGh2jDf9s"
 GOOD = {
-    "DATABASE_URL": "postgresql+psycopg2://somebody@127.0.0.1:1/none",
+    "DATABASE_URL": "postgresql+psycopg2://somebody:hunter@127.0.0.1:1/none",
     "TOMBSTONE_KEY": "Bq4nWt7zKx2mVc9pLs5rYd8gHj3fTa6u",
     "JWT_KEYS": f"now:{SECRET}",
 }
@@ -42,6 +44,8 @@ def good(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PORT", "80000"),
         ("DB_POOL", "0"),
         ("TOMBSTONE_KEY", "short"),
+        ("TOMBSTONE_KEY", "changeme-changeme-changeme-changeme"),
+        ("TOMBSTONE_KEY", "k" * 32),
     ],
 )
 def test_a_bad_setting_is_named_and_its_value_is_not_repeated(
@@ -73,7 +77,31 @@ def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_printed_settings_show_no_secret() -> None:
-    assert SECRET not in repr(ApiSettings.read())
+    shown = repr(ApiSettings.read())
+    for secret in (SECRET, GOOD["TOMBSTONE_KEY"], "somebody", "hunter"):
+        assert secret not in shown
+
+
+def test_printed_passwords_of_roles_are_hidden_and_handed_on_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in RolePasswords.model_fields:
+        monkeypatch.setenv(name.upper(), SECRET)
+    passwords = RolePasswords.read()
+    assert SECRET not in repr(passwords)
+    assert passwords.by_role() == dict.fromkeys(ROLES, SECRET)
+
+
+@pytest.mark.parametrize("password", ["short", "changeme-changeme", "abababababababababab"])
+def test_a_role_wants_a_password_that_nobody_guesses(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
+    for name in RolePasswords.model_fields:
+        monkeypatch.setenv(name.upper(), SECRET)
+    monkeypatch.setenv("API_PASSWORD", password)
+    with pytest.raises(BadSettings, match=r"^API_PASSWORD: is not 16 or more random characters"):
+        RolePasswords.read()
+
+
+def test_a_word_within_a_random_key_is_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOMBSTONE_KEY", f"{SECRET[:9]}test{SECRET[9:]}")
+    assert ApiSettings.read().tombstone_key.get_secret_value()[9:13] == "test"
 
 
 def test_every_setting_has_a_sentence() -> None:
