@@ -9,12 +9,13 @@ from typing import Any
 import psycopg2
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 from sqlalchemy import Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from recommender.errors import Away, Busy, NotFound, Refused
+from recommender.errors import Away, Busy, Failed, MarqueeError, NotFound, Refused
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -75,10 +76,12 @@ def _opened(
     except PoolTimeout as error:
         raise Busy("Every connection to the database is in use.") from error
     except DBAPIError as error:
-        raise _translated(error) from error
+        if (ours := _translated(error)) is None:
+            raise
+        raise ours from error
 
 
-def _translated(error: DBAPIError) -> Exception:
+def _translated(error: DBAPIError) -> MarqueeError | None:
     """psycopg2 calls both a lock that took too long and a server that is gone an OperationalError."""
     state = getattr(error.orig, "pgcode", None)
     if state in _BUSY:
@@ -87,7 +90,7 @@ def _translated(error: DBAPIError) -> Exception:
         return NotFound("It was deleted meanwhile.")
     if state == _READ_ONLY or isinstance(error, OperationalError) or error.connection_invalidated:
         return Away(f"The database does not answer: {_first_line(error)}")
-    return error
+    return None
 
 
 _BUSY = {"55P03", "40P01", "40001", "57014"}  # lock or statement timeout, deadlock, serialization
@@ -139,4 +142,7 @@ def alembic_config() -> Config:
 
 
 def migrate(revision: str = "head") -> None:
-    command.upgrade(alembic_config(), revision)
+    try:
+        command.upgrade(alembic_config(), revision)
+    except CommandError as error:  # above all: the database is ahead of this code
+        raise Failed(f"The schema was not changed: {error}") from error

@@ -292,3 +292,9 @@ def test_the_wrong_role_is_told_to_connect_as_another(urls: PerRole[str], words:
 def test_a_database_without_the_schema_is_told_to_migrate(urls: PerRole[str], words: tuple[str, ...]) -> None:
     empty = make_url(urls.admin).set(database="postgres").render_as_string(hide_password=False)
     assert "Run `marquee migrate` first" in one_sentence(marquee(*words, url=empty), 1)
+
+
+def test_a_database_that_is_ahead_of_this_code_is_one_sentence(owner: Run, engines: PerRole[Engine]) -> None:
+    with engines.owner.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "9999" in one_sentence(owner("migrate"), 1)
