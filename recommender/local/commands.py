@@ -10,6 +10,7 @@ import click
 
 from recommender.errors import Failed
 from recommender.local import running, verbs
+from recommender.local.by_hand import run_verb
 from recommender.local.places import LocalSettings, Places
 from recommender.local.ports import is_free
 from recommender.local.steps import Steps
@@ -56,6 +57,13 @@ def status() -> None:
     click.echo(f"Marquee {'runs' if places.ready.exists() else 'starts'}: supervisor {supervisor}")
     for pid, name in running.children(places.state).items():
         click.echo(f"  {name} {pid}")
+
+
+@local.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("verb", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(verb: tuple[str, ...]) -> None:
+    """Run a verb with this platform's settings: marquee local run import FOLDER --client NAME."""
+    sys.exit(run_verb(LocalSettings.read(), Places(), verb))
 
 
 def _supervise(places: Places) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from recommender.errors import Away
 from recommender.local import running, verbs
+from recommender.local.by_hand import DATABASE
 from recommender.local.closing import closing_text
 from recommender.local.demo import Demo
 from recommender.local.done import Done, database_id, digest
@@ -27,7 +28,6 @@ from recommender.local.urls import PerRole, role_urls
 from recommender.roles import ROLES, make_roles
 
 Child = subprocess.Popen[bytes]
-DATABASE = "marquee"
 HISTORY = ("--viewers", "600", "--seed", "7", "--until", "2026-01-01")
 VIEWERS = ("viewers", "--no-password", "--name", "Simulated viewers", "--email", "viewers@example.org")
 
