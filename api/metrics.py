@@ -35,7 +35,7 @@ class Metrics:
             self.served.labels(source=source)
         self.fallbacks = Counter(
             "marquee_fallbacks",
-            "Lists that the model could not rank, by reason.",
+            "Lists made without the model, or without the database, by reason.",
             ["reason"],
             registry=registry,
         )

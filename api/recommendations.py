@@ -69,10 +69,8 @@ class Order:
         times = [entry.rated_at.timestamp() if entry.rated_at else None for entry in self.entries]
         return History.of([e.movie_id for e in self.entries], [e.rating for e in self.entries], times)
 
-    def answer(
-        self, here: Platform, user_id: int | None, ranked: Ranked, *, persisted: bool
-    ) -> Recommendations:
-        return _answer(here, self.stock, self.wish, user_id, ranked, self.unknown, persisted)
+    def answer(self, user_id: int | None, ranked: Ranked, *, persisted: bool) -> Recommendations:
+        return _answer(self.stock, self.wish, user_id, ranked, self.unknown, persisted)
 
 
 @router.post("/recommendations", responses=responses(404), summary="Recommend movies")
@@ -91,9 +89,10 @@ def recommend(
     except Away:
         if not order.tells or not len(order.stock.catalogue):
             raise
-        here.metrics.fallbacks.labels(reason="database_away").inc()
         ranked = order.stock.ranker.recommend(order.history, asked.preferences, order.wish)
-        return order.answer(here, asked.user_id, ranked, persisted=False)
+        answer = order.answer(asked.user_id, ranked, persisted=False)
+        _count(here, answer)
+        return answer
 
 
 def _stored(here: Platform, client: Client, order: Order, key: str | None) -> Recommendations:
@@ -103,11 +102,11 @@ def _stored(here: Platform, client: Client, order: Order, key: str | None) -> Re
             return Recommendations.model_validate(first)
         act = _known if order.asked.named else _newcomer
         user_id, made, ranked = act(connection, client.client_id, order)
-        answer = order.answer(here, user_id, ranked, persisted=True)
+        answer = order.answer(user_id, ranked, persisted=True)
         if key:
             remember(connection, client.client_id, key, user_id, answer)
     here.metrics.users_created.inc(made)
-    _log(here, client, answer)
+    _tell(here, client, answer)
     return answer
 
 
@@ -173,7 +172,6 @@ def _keep_tastes(connection: Connection, stock: Stock, users: list[User]) -> Non
 
 
 def _answer(
-    here: Platform,
     stock: Stock,
     wish: Wish,
     user_id: int | None,
@@ -181,10 +179,6 @@ def _answer(
     unknown: list[Unknown],
     persisted: bool,
 ) -> Recommendations:
-    here.metrics.served.labels(source=ranked.source).inc()
-    here.metrics.unknown_movies.inc(len(unknown))
-    if ranked.source == "popular":
-        here.metrics.fallbacks.labels(reason="no_history" if stock.version else "no_model").inc()
     return Recommendations.model_construct(
         user_id=user_id,
         recommendation_id=new_id(user_id),
@@ -196,7 +190,19 @@ def _answer(
     )
 
 
-def _log(here: Platform, client: Client, answer: Recommendations) -> None:
+def _count(here: Platform, answer: Recommendations) -> None:
+    """Once it is sure to be sent: what was ranked for a transaction that failed is not counted."""
+    here.metrics.served.labels(source=answer.source).inc()
+    here.metrics.unknown_movies.inc(len(answer.unknown))
+    if answer.source == "popular":
+        here.metrics.fallbacks.labels(reason="no_history" if answer.model_version else "no_model").inc()
+    if not answer.persisted:
+        here.metrics.fallbacks.labels(reason="database_away").inc()
+
+
+def _tell(here: Platform, client: Client, answer: Recommendations) -> None:
+    """Counts it, and logs that it was served."""
+    _count(here, answer)
     shown = [movie.movie_id for movie in answer.recommendations]
     source, version = answer.source, answer.model_version
     here.log.put(Served(answer.recommendation_id, client.client_id, answer.user_id, version, source, shown))
@@ -226,11 +232,10 @@ def recommend_batch(here: Here, client: SignedIn, asked: BatchAsked) -> BatchAns
     known = _by_name(users)
     found = [known[name.key] for name in asked.users if name.key in known]
     results = [
-        _answer(here, stock, wish, user.user_id, _rank(stock, user, wish), [], persisted=True)
-        for user in found
+        _answer(stock, wish, user.user_id, _rank(stock, user, wish), [], persisted=True) for user in found
     ]
     for answer in results:
-        _log(here, client, answer)
+        _tell(here, client, answer)
     return BatchAnswer.model_construct(
         results=results, unknown_users=[name for name in asked.users if name.key not in known]
     )

@@ -1,13 +1,14 @@
 """Progress bars on a terminal, a line now and then in a log."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
-Progress = Callable[[str, int, int], None]  # stage, done, of
+from recommender.importing import Progress
+
 LOG_S = 5.0
 
 
