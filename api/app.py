@@ -20,6 +20,7 @@ from api.shelf import Shelf
 from api.tokens import Tokens
 from api.turns import Turns
 from recommender.database import answer_within, open_engine
+from recommender.model_store import ModelStore
 
 ROUTERS = (
     clients.router,
@@ -88,6 +89,6 @@ def _open(settings: ApiSettings, metrics: Metrics) -> Platform:
         turns=Turns(max(1, settings.db_pool // 2)),
         tokens=Tokens(settings.keys, settings.token_minutes),
         passwords=Passwords(),
-        shelf=Shelf(engine, settings.models_url, metrics),
+        shelf=Shelf(engine, ModelStore.at(settings.models_url, settings.model_cache), metrics),
         log=ServedLog(engine, metrics),
     )

@@ -21,9 +21,11 @@ class Ready(BaseModel):
     model: str | None = Field(description="The model version that ranks; null: the most popular are served.")
     catalogue: int = Field(description="Movies that can be recommended.", examples=[1240])
     schema_: str | None = Field(
-        alias="schema", description="The migration of the database.", examples=["0001"]
+        alias="schema", description="The migration of the database.", examples=["0002"]
     )
-    schema_ok: bool = Field(description="Whether that is the newest migration that this process knows.")
+    schema_ok: bool = Field(
+        description="Whether that is the migration that this process needs, or a later one."
+    )
 
 
 # async, so that an answer never waits for a thread that waits for the database

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,8 +15,9 @@ from api.background import Background
 from api.metrics import Metrics
 from recommender.catalogue import Catalogue
 from recommender.database import transaction
-from recommender.errors import BadArtifact, MarqueeError
+from recommender.errors import BadArtifact, Failed, MarqueeError
 from recommender.model import Model
+from recommender.model_store import ModelStore
 from recommender.movies import read_catalogue
 from recommender.ranking import Ranker
 from recommender.registry import ServingState, serving_state
@@ -25,7 +25,7 @@ from recommender.registry import ServingState, serving_state
 log = logging.getLogger("marquee.shelf")
 POLL_S = 3.0
 AGAIN_S = 60.0  # until a champion that could not be loaded is tried again
-SCHEMA = "0001"  # the newest migration that this code knows
+SCHEMA = "0002"  # the migration that this code needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,11 @@ class Stock:
 
 class Shelf:
     def __init__(
-        self, engine: Engine, models: Path, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        models: ModelStore,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._models, self._metrics, self._clock = engine, models, metrics, clock
         self._background = Background("shelf", POLL_S, self.look, metrics)
@@ -66,7 +70,7 @@ class Shelf:
 
     @property
     def schema_ok(self) -> bool:
-        return self.schema == SCHEMA
+        return (self.schema or "") >= SCHEMA  # an older code runs on a newer schema
 
     def look(self) -> None:
         """Take over what the registry says. Trouble is said and counted; the stock stays."""
@@ -101,12 +105,12 @@ class Shelf:
         if state.champion == self._refused and self._clock() < self._again_at:
             return current
         try:
-            return Model.load(self._models / state.champion, state.champion)
-        except BadArtifact as error:
+            return self._models.load(state.champion)
+        except (BadArtifact, Failed) as error:
             self._refuse(state.champion, error)
             return current
 
-    def _refuse(self, version: str, error: BadArtifact) -> None:
+    def _refuse(self, version: str, error: MarqueeError) -> None:
         """Each try is counted and the first is said: the folder may only be late, as on a network."""
         if version != self._refused:
             log.error("model %s is refused, %s goes on serving: %s", version, self.stock.version, error)

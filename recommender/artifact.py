@@ -53,7 +53,7 @@ def write(folder: Path, tables: Tables, card: Card) -> None:
 def read(folder: Path, version: str | None) -> tuple[dict[str, NDArray[Any]], Card, str]:
     """Memory-mapped. Refuses a folder that is damaged, or is not the version asked for."""
     card = _read_card(folder)
-    hashes = {name: _hash_file(folder / name) for name in (*_files(), _CARD)}
+    hashes = {name: _hash_file(folder / name) for name in files()}
     for name in _files():
         if hashes[name] != card["files"].get(name):
             raise BadArtifact(f"{folder.name}/{name} is not the file that its card describes")
@@ -63,6 +63,11 @@ def read(folder: Path, version: str | None) -> tuple[dict[str, NDArray[Any]], Ca
     tables = {name: _read_table(folder / f"{name}.npy", dtype) for name, dtype in TYPES.items()}
     _check(tables, card)
     return tables, card, found
+
+
+def files() -> list[str]:
+    """The card is the last."""
+    return [*_files(), _CARD]
 
 
 def _files() -> list[str]:

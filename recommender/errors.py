@@ -10,7 +10,8 @@ MarqueeError
 ├── Taken            a name that must be unique is in use
 ├── Away             the database does not answer
 ├── Busy             the database answers, but somebody else holds what is needed
-└── Failed           a step of an operation failed; the sentence says what to do
+├── Failed           a step of an operation failed; the sentence says what to do
+└── NothingToDo      the sentence says why; a verb exits with 99, which a DAG shows as skipped
 """
 
 
@@ -55,4 +56,8 @@ class Busy(MarqueeError):
 
 
 class Failed(MarqueeError):
+    pass
+
+
+class NothingToDo(MarqueeError):
     pass

@@ -37,6 +37,7 @@ class Rule(StrEnum):
     BAD_ENCODING = "bad_encoding", "The row has bytes that are not text in the encoding of the file."
     BAD_USER = "bad_user", "The user's id is empty or longer than 200 characters."
     DELETED_USER = "deleted_user", "The user was deleted and stays deleted; the row is not kept."
+    UNKNOWN_CLIENT = "unknown_client", "No client of this name is registered."
     UNKNOWN_MOVIE = "unknown_movie", "The movie's id is not in this source."
     BAD_RATING = "bad_rating", "The rating is not a number."
     RATING_OFF_SCALE = "rating_off_scale", "The rating is not from 0.5 to 5."

@@ -1,6 +1,7 @@
 """Settings, read from the environment once a process. Each has a sentence; a bad one refuses to start."""
 
 import re
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -69,7 +70,22 @@ class DatabaseSettings(Refusing):
 
 
 class ModelSettings(Refusing):
-    models_url: Path = Field(Path("models"), description="Folder where model versions are kept.")
+    models_url: str = Field(
+        "models", description="Where model versions are kept: a folder, or s3://bucket/prefix."
+    )
+    model_cache: Path = Field(
+        Path(tempfile.gettempdir()) / "marquee-models",
+        description="Folder for models of a bucket, which are mapped into memory from there.",
+    )
+
+
+class DataSettings(Refusing):
+    data_url: str = Field(
+        "data", description="Where the files of the days are kept: a folder, or s3://bucket/prefix."
+    )
+    reject_limit: float = Field(
+        0.2, ge=0, le=1, description="Share of a day's rows that may be refused before the day is stopped."
+    )
 
 
 class DeletionSettings(Refusing):

@@ -6,8 +6,9 @@ import click
 import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 
-from recommender.errors import BadSettings, MarqueeError
+from recommender.errors import BadSettings, MarqueeError, NothingToDo
 
+SKIPPED = 99  # Airflow's operators show a task that exits so as skipped
 REFUSED = "42501"
 MISSING = {"42P01", "42703", "42883", "3F000"}  # a table, a column, a function, a schema
 
@@ -18,6 +19,9 @@ class Spoken(click.Group):
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
+        except NothingToDo as nothing:
+            click.echo(str(nothing))
+            sys.exit(SKIPPED)
         except MarqueeError as error:
             click.echo(f"marquee: {error}", err=True)
             sys.exit(2 if isinstance(error, BadSettings) else 1)

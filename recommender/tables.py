@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -116,7 +117,9 @@ clients = Table(
     Column("password_hash", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="active"),
     _now("created_at"),
+    Column("nightly_k", SmallInteger),
     _one_of("status", "active", "disabled"),
+    CheckConstraint("nightly_k BETWEEN 1 AND 100", name="nightly_k"),
 )
 
 models = Table(
@@ -128,6 +131,8 @@ models = Table(
     Column("metrics", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("artifact_url", Text, nullable=False),
     _now("trained_at"),
+    Column("verdict", JSONB),
+    Column("day", Date),
     _one_of("status", "candidate", "refused", "published"),
 )
 
@@ -204,6 +209,8 @@ users = Table(
     Column("space", Text),
     _now("created_at"),
     _now("updated_at"),
+    Column("genre_profile", JSONB),
+    Column("profiled_at", DateTime(timezone=True)),
     UniqueConstraint("client_id", "external_id"),
     UniqueConstraint("client_id", "user_id"),
     CheckConstraint("(taste IS NULL) = (space IS NULL)", name="taste_has_space"),
@@ -287,6 +294,7 @@ injections = Table(
     Column("rows_superseded", BigInteger, nullable=False, server_default="0"),
     _now("started_at"),
     Column("finished_at", DateTime(timezone=True)),
+    Column("rows_unchanged", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("client_id", "source", "file"),
 )
 
@@ -311,4 +319,43 @@ tombstones = Table(
     Column("digest", LargeBinary, nullable=False),
     _now("deleted_at"),
     PrimaryKeyConstraint("client_id", "digest"),
+)
+
+publications = Table(
+    "publications",
+    metadata,
+    _id("publication_id"),
+    Column("version", ForeignKey("models.version"), nullable=False),
+    Column("replaced", Text),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text),
+    _now("published_at"),
+    _one_of("kind", "gate", "forced", "rollback"),
+    CheckConstraint("kind = 'gate' OR reason IS NOT NULL", name="reason"),
+)
+
+nightly_lists = Table(
+    "nightly_lists",
+    metadata,
+    *_user(),
+    Column("day", Date, nullable=False),
+    Column("version", Text),
+    Column("source", Text, nullable=False),
+    Column("movie_ids", ARRAY(BigInteger), nullable=False),
+    Column("scores", ARRAY(REAL), nullable=False),
+    PrimaryKeyConstraint("client_id", "day", "user_id"),
+    _one_of("source", "model", "preferences", "popular"),
+    Index(None, "user_id"),
+)
+
+drift = Table(
+    "drift",
+    metadata,
+    Column("day", Date, nullable=False),
+    Column("version", ForeignKey("models.version"), nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("psi", Double, nullable=False),
+    Column("js", Double, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+    PrimaryKeyConstraint("day", "version", "measure"),
 )

@@ -17,10 +17,11 @@ MAY = {
     "dashboards": set(),
 }
 ORDER = """
-    errors settings titles catalogue history statistics factors artifact model ranking evaluation library
+    errors settings files manifests days
+    titles catalogue history statistics factors artifact model model_store ranking evaluation library
     tables database roles tombstones deletions accounts movies users registry
     rows movielens movie_rows rating_rows bulk movie_load rating_load injections importing reject_list
-    training progress local spoken cli
+    training progress local spoken verbs cli
 """.split()  # noqa: SIM905 - reads as a list
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "airflow", "kubernetes", "httpx", "jose"}
 

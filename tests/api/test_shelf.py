@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from api.metrics import Metrics
 from api.shelf import AGAIN_S, Shelf
 from recommender.local.urls import PerRole
+from recommender.model_store import ModelStore
 from recommender.training import train
 from tests.api.conftest import run
 
@@ -43,7 +44,7 @@ def serves(metrics: Metrics, version: str | None) -> bool:
 
 
 def test_a_new_champion_is_taken_without_a_restart(copied: Copied, metrics: Metrics) -> None:
-    shelf = Shelf(copied[0].api, copied[1], metrics)
+    shelf = Shelf(copied[0].api, ModelStore.at(copied[1], copied[1]), metrics)
     shelf.look()
     before = shelf.stock
     assert before.version and serves(metrics, before.version)
@@ -58,7 +59,7 @@ def test_a_damaged_champion_is_refused_and_tried_again_while_the_old_one_serves(
     copied: Copied, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
-    shelf = Shelf(copied[0].api, copied[1], metrics, clock)
+    shelf = Shelf(copied[0].api, ModelStore.at(copied[1], copied[1]), metrics, clock)
     shelf.look()
     old, version = shelf.stock.version, new_champion(copied)
     file = copied[1] / version / "left.npy"
@@ -82,7 +83,7 @@ def test_a_catalogue_that_changed_is_taken_though_the_champion_is_damaged(
     copied: Copied, metrics: Metrics
 ) -> None:
     engines, models = copied
-    shelf = Shelf(engines.api, models, metrics)
+    shelf = Shelf(engines.api, ModelStore.at(models, models), metrics)
     shelf.look()
     before = shelf.stock
     (models / new_champion(copied) / "left.npy").unlink()

@@ -37,6 +37,8 @@ FILL = """
     INSERT INTO injections (client_id, source, file, sha256) VALUES (:c, 's', 'f', 'x');
     INSERT INTO rejects (injection_id, client_id, file, line, rule, row)
         SELECT injection_id, client_id, 'f', 1, 'r', 'x' FROM injections WHERE client_id = :c;
+    INSERT INTO nightly_lists (client_id, user_id, day, source, movie_ids, scores)
+        VALUES (:c, :u, '2026-01-01', 'model', '{}', '{}');
 """
 
 
