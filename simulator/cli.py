@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from simulator.account import signed_in
 from simulator.bench import CONNECTIONS, open_loop, service_time
+from simulator.days import Crowd, write_day
 from simulator.errors import SimulatorError
 from simulator.history import write_history
 from simulator.report import (
@@ -60,6 +61,33 @@ def history(movies: Path, viewers: int, seed: int, until: datetime, out: Path) -
     written = write_history(movies, out, user_ids, seed, until.date())
     people, ratings = f"{written.viewers:,} viewers", f"{written.ratings:,} ratings"
     click.echo(f"{people} gave {ratings}, {written.mean:.2f} stars on average: {out}")
+
+
+@main.command()
+@click.option("--movies", type=click.Path(path_type=Path), required=True, help="A MovieLens movies.csv.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The day to write (UTC).")
+@click.option("--client", "clients", multiple=True, required=True, help="A client; may be repeated.")
+@click.option("--viewers", type=click.IntRange(1), default=600, help="How many join at each client.")
+@click.option("--first", type=click.IntRange(1), default=1, help="The first viewer's number.")
+@click.option("--seed", type=click.IntRange(0), default=7, help="The same seed writes the same bytes.")
+@click.option("--source", default="simulation_data", help="Whose numbering the movie ids are in.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder of the days.")
+def day(
+    movies: Path,
+    day: datetime,
+    clients: tuple[str, ...],
+    viewers: int,
+    first: int,
+    seed: int,
+    source: str,
+    out: Path,
+) -> None:
+    """Write a day of data: viewers who join on it, with all that they rated until its end."""
+    crowds = [Crowd(name, first + n * viewers, viewers) for n, name in enumerate(clients)]
+    for crowd, written in zip(crowds, write_day(movies, out, day.date(), crowds, seed, source), strict=True):
+        people, ratings = f"{written.viewers:,} viewers", f"{written.ratings:,} ratings"
+        click.echo(f"{crowd.client}: {people} gave {ratings}, {written.mean:.2f} stars on average")
+    click.echo(f"sealed: {out / day.date().isoformat()}")
 
 
 @main.command()

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
+from moto.server import ThreadedMotoServer
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from recommender.database import migrate, open_engine
@@ -70,3 +72,25 @@ def _run(server: Server, statement: str) -> None:
     with admin.connect() as connection:
         connection.execute(text(statement))
     admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of a real S3 server on this machine; every client of this process finds it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {**keys, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}.items():
+            environment.setenv(name, value)
+        yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str) -> str:
+    """The URL of an empty bucket with a prefix."""
+    name = f"bucket-{next(_number)}"
+    httpx.put(f"{s3}/{name}", trust_env=False).raise_for_status()
+    return f"s3://{name}/marquee"
