@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Recommend = Callable[[History, int], Sequence[int]]
 
-_FEWEST_LIKES = 5  # users with fewer say too little
+FEWEST_LIKES = 5  # users with fewer say too little
 _TARGET_SHARE = 0.2
 _HELD_OUT_SHARE, _HELD_OUT_LEAST = 0.2, 150
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,22 @@ class Metrics:
     coverage: float  # share of the catalogue that was recommended to somebody
 
 
+@dataclass(frozen=True, slots=True)
+class Average:
+    """A mean over users; nineteen times in twenty the true one is between low and high."""
+
+    users: int
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Floats) -> Self:
+        mean = float(values.mean())
+        reach = _NORMAL_95 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else 1.0
+        return cls(len(values), mean, max(0.0, mean - reach), min(1.0, mean + reach))
+
+
 def strong_split(ratings: Ratings, seed: int, held_out: int | None = None) -> Split:
     """Whole users held out; of each a random 80 % of the likes and all low ratings are the history.
 
@@ -69,7 +87,7 @@ def strong_split(ratings: Ratings, seed: int, held_out: int | None = None) -> Sp
     count = held_out or max(_HELD_OUT_LEAST, round(_HELD_OUT_SHARE * len(rows)))
     tested = np.sort(rng.permutation(len(rows))[:count])
     if len(tested) == len(rows):
-        raise BadInput(f"{len(rows)} users with {_FEWEST_LIKES} likes are too few to hold {count} out")
+        raise BadInput(f"{len(rows)} users with {FEWEST_LIKES} likes are too few to hold {count} out")
     cases = [_drawn(ratings.take(rows[user]), rng) for user in tested]
     kept = np.delete(np.arange(len(rows)), tested)
     return Split(ratings.take(np.concatenate([rows[user] for user in kept])), tuple(cases))
@@ -81,13 +99,13 @@ def temporal_split(ratings: Ratings) -> Split:
     for rows in _by_user(ratings):
         own = ratings.take(rows)
         likes = np.flatnonzero(own.ratings >= LIKED)
-        first = likes[-_target_count(len(likes))]
+        first = likes[-target_count(len(likes))]
         before = own.take(np.arange(first))
         train.append(rows[:first])
         history = History.of(before.movie_ids, before.ratings, before.times)
         cases.append(Case(int(own.users[0]), history, own.movie_ids[likes[likes >= first]]))
     if not cases:
-        raise BadInput(f"no user has {_FEWEST_LIKES} likes")
+        raise BadInput(f"no user has {FEWEST_LIKES} likes")
     return Split(ratings.take(np.concatenate(train)), tuple(cases))
 
 
@@ -96,17 +114,17 @@ def _by_user(ratings: Ratings) -> Iterator[NDArray[np.intp]]:
     order = np.lexsort((ratings.movie_ids, ratings.times, ratings.users))
     ends = np.flatnonzero(np.diff(ratings.users[order])) + 1
     for rows in np.split(order, ends):
-        if np.count_nonzero(ratings.ratings[rows] >= LIKED) >= _FEWEST_LIKES:
+        if np.count_nonzero(ratings.ratings[rows] >= LIKED) >= FEWEST_LIKES:
             yield rows
 
 
-def _target_count(likes: int) -> int:
+def target_count(likes: int) -> int:
     return max(1, round(_TARGET_SHARE * likes))
 
 
 def _drawn(own: Ratings, rng: np.random.Generator) -> Case:
     likes = own.movie_ids[own.ratings >= LIKED]
-    targets = rng.permutation(likes)[: _target_count(len(likes))]
+    targets = rng.permutation(likes)[: target_count(len(likes))]
     kept = ~np.isin(own.movie_ids, targets)
     return Case(int(own.users[0]), History.of(own.movie_ids[kept], own.ratings[kept]), targets)
 
@@ -120,7 +138,15 @@ def lists_of(ranker: Ranker) -> Recommend:
 
 
 def measured(recommend: Recommend, cases: Sequence[Case], catalogue_size: int, k: int = 10) -> Metrics:
-    lists = [np.asarray(recommend(case.history, k)[:k], np.int64) for case in cases]
+    return scored(lists_for(recommend, cases, k), cases, catalogue_size, k)
+
+
+def lists_for(recommend: Recommend, cases: Sequence[Case], k: int = 10) -> list[Ints]:
+    return [np.asarray(recommend(case.history, k)[:k], np.int64) for case in cases]
+
+
+def scored(lists: Sequence[Ints], cases: Sequence[Case], catalogue_size: int, k: int = 10) -> Metrics:
+    """List i was made for case i."""
     hits = [np.isin(shown, case.targets) for shown, case in zip(lists, cases, strict=True)]
     sizes = [min(k, len(case.targets)) for case in cases]
     shown = np.unique(np.concatenate([np.empty(0, np.int64), *lists]))

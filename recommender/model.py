@@ -34,6 +34,9 @@ class Parameters:
     dense_limit: int = 20_000  # movies that are solved for; the rest get their factors from features
 
 
+DEFAULTS = Parameters()
+
+
 @dataclass(frozen=True, slots=True)
 class Taste:
     """vector = contributions of the rows + preferences, in the space of one model."""
@@ -58,7 +61,7 @@ class Model:
         self.prior: NDArray[np.float32] = tables["prior"]  # likes, as a share of the most liked movie's
         self.genre_factors: NDArray[np.float32] = tables["genre_factors"]  # genres by rank
         self.genres: tuple[str, ...] = tuple(card["genres"])
-        self.parameters = _parameters(card["parameters"])
+        self.parameters = parameters_of(card)
 
     def rows(self, movie_ids: ArrayLike) -> NDArray[np.int64]:
         """The row of each id, -1 where the model does not know the movie."""
@@ -99,8 +102,16 @@ class Model:
     def _prior_weight(self, ratings: int) -> float:
         return float(self.parameters.prior * 0.5 ** (ratings / self.parameters.prior_half))
 
+    @property
+    def _tables(self) -> dict[str, NDArray[Any]]:
+        return {name: getattr(self, name) for name in artifact.TYPES}
+
+    def telling(self, **more: Any) -> "Model":
+        """The same tables with more in their card, which is another version."""
+        return Model(self._tables, *artifact.sealed(self._tables, {**self.card, **more}))
+
     def save(self, folder: Path) -> str:
-        artifact.write(folder, {name: getattr(self, name) for name in artifact.TYPES}, self.card)
+        artifact.write(folder, self._tables, self.card)
         return self.version
 
     @classmethod
@@ -118,7 +129,7 @@ def fit_model(
     users: ArrayLike,
     movie_ids: ArrayLike,
     ratings: ArrayLike,
-    parameters: Parameters = Parameters(),
+    parameters: Parameters = DEFAULTS,
     data: Mapping[str, Any] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Model:
@@ -131,11 +142,22 @@ def fit_model(
     progress("summing the ratings")
     columns = np.asarray(users)[known], ids[known], np.asarray(ratings)[known]
     sums = summed(*columns, p.values, p.dense_limit)
-    rows = catalogue.rows(sums.movie_ids[sums.dense_rows])
+    return fit_sums(catalogue, sums, parameters, {"data": dict(data)}, progress)
+
+
+def fit_sums(
+    catalogue: Catalogue,
+    sums: Statistics,
+    parameters: Parameters,
+    about: Mapping[str, Any],
+    progress: Callable[[str], None] = lambda _: None,
+) -> Model:
+    """``about`` goes into the card as it stands."""
+    rows, p = catalogue.rows(sums.dense), parameters
     progress(f"solving for {len(rows):,} movies")
-    about = features(catalogue.genre_matrix, catalogue.years)
-    ridge = p.ridge * float(np.sqrt(sums.counts[sums.dense_rows].mean()))
-    factors = learned(sums.gram, rows, about, ridge, p.feature_weight, p.rank)
+    ridge = p.ridge * float(np.sqrt(sums.counts[rows_in(sums.movie_ids, sums.dense)].mean()))
+    described = features(catalogue.genre_matrix, catalogue.years)
+    factors = learned(sums.gram, rows, described, ridge, p.feature_weight, p.rank)
     prior = _prior(catalogue, sums)
     tables: dict[str, NDArray[Any]] = {
         "movie_ids": catalogue.movie_ids,
@@ -153,9 +175,8 @@ def fit_model(
         "solved_movies": len(rows),
         "users": sums.users,
         "ratings": int(sums.counts.sum()),
-        "data": dict(data),
     }
-    return Model(tables, *artifact.sealed(tables, card))
+    return Model(tables, *artifact.sealed(tables, {**card, **about}))
 
 
 def _prior(catalogue: Catalogue, sums: Statistics) -> NDArray[np.float32]:
@@ -175,6 +196,7 @@ def _genre_factors(
     return np.where(total > 0, inside - average, 0).astype(np.float32)
 
 
-def _parameters(written: Mapping[str, Any]) -> Parameters:
+def parameters_of(card: Mapping[str, Any]) -> Parameters:
+    written = card["parameters"]
     lists: dict[str, Any] = {name: tuple(v) for name, v in written.items() if isinstance(v, list | tuple)}
     return Parameters(**{**written, **lists})

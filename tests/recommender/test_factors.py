@@ -90,13 +90,13 @@ def test_the_gram_matrix_is_summed_over_users() -> None:
     sums = summed([7, 7, 8, 8, 9, 9], [5, 3, 5, 3, 3, 4], [4, 4, 5, 3, 4, 4], STARS, 100)
     assert sums.movie_ids.tolist() == [3, 4, 5]
     assert sums.counts.tolist() == [3, 1, 2] and sums.likes.tolist() == [2, 1, 2]
-    assert sums.dense_rows.tolist() == [0, 2]  # a single rating gives no row
+    assert sums.dense.tolist() == [3, 5]  # a single rating gives no row
     np.testing.assert_allclose(sums.gram, [[1 + 0.36 + 1, 1 + 0.72], [1.72, 1 + 1.44]], rtol=1e-6)
 
 
 def test_only_the_most_rated_movies_are_solved_for() -> None:
     users, movies = [1, 2, 3, 1, 2, 1, 2, 3], [1, 1, 1, 2, 2, 3, 3, 3]
-    assert summed(users, movies, [4] * 8, STARS, 2).dense_rows.tolist() == [0, 2]
+    assert summed(users, movies, [4] * 8, STARS, 2).dense.tolist() == [1, 3]
 
 
 @pytest.mark.parametrize(
