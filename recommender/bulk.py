@@ -11,7 +11,6 @@ from sqlalchemy import Connection, text
 
 from recommender.errors import Away
 
-_POSTGRES_TYPES = {"i4": 4, "i8": 8, "f4": 4}
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _EPOCH_2000 = 946_684_800  # Postgres counts microseconds from here
@@ -28,27 +27,44 @@ def _field(value: object) -> str:
 
 
 def copy_arrays(connection: Connection, table: str, columns: Mapping[str, NDArray[Any]]) -> None:
-    """COPY in Postgres's binary format: each field is its length and its bytes, high byte first."""
+    """COPY in Postgres's binary format: each field is its length and its bytes, high byte first.
+
+    A column of rows by dimensions becomes pgvector's type: the dimensions, a zero, the values.
+    """
     size = len(next(iter(columns.values())))
-    fields: list[tuple[str, str]] = [("fields", ">i2")]
-    for name, values in columns.items():
-        fields += [(f"{name} length", ">i4"), (name, f">{_code(values)}")]
-    table_rows = np.empty(size, np.dtype(fields))
+    columns = {name: _as_vectors(values) if values.ndim == 2 else values for name, values in columns.items()}
+    table_rows = np.empty(size, _record({name: values.dtype for name, values in columns.items()}))
     table_rows["fields"] = len(columns)
     for name, values in columns.items():
-        table_rows[f"{name} length"] = _POSTGRES_TYPES[_code(values)]
+        table_rows[f"{name} length"] = values.dtype.itemsize
         table_rows[name] = values
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
     _copy(connection, statement, _SIGNATURE + table_rows.tobytes() + _END)
 
 
-def _code(values: NDArray[Any]) -> str:
-    return f"{values.dtype.kind}{values.dtype.itemsize}"
+def _record(columns: Mapping[str, np.dtype[Any]]) -> np.dtype[Any]:
+    fields: list[tuple[str, Any]] = [("fields", ">i2")]
+    for name, dtype in columns.items():
+        fields += [(f"{name} length", ">i4"), (name, dtype.newbyteorder(">"))]
+    return np.dtype(fields)
+
+
+def _as_vectors(values: NDArray[np.float32]) -> NDArray[Any]:
+    rank = values.shape[1]
+    vectors = np.zeros(len(values), np.dtype([("rank", "i2"), ("unused", "i2"), ("values", "f4", rank)]))
+    vectors["rank"], vectors["values"] = rank, values
+    return vectors
 
 
 def timestamps(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """Unix seconds as Postgres keeps a timestamp."""
     return np.rint((seconds - _EPOCH_2000) * 1e6).astype(np.int64)
+
+
+def unix_seconds(timestamps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The other way; '-infinity' becomes NaN."""
+    seconds = timestamps / 1e6 + _EPOCH_2000
+    return np.where(timestamps == np.iinfo(np.int64).min, np.nan, seconds)
 
 
 def _copy(connection: Connection, statement: str, data: bytes) -> None:

@@ -17,7 +17,7 @@ def make_roles(admin: Engine, passwords: Mapping[str, str]) -> None:
     with admin.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('marquee.roles'))"))
         for role in ROLES:
-            _make_role(connection, role, passwords[role])
+            make_role(connection, role, passwords[role])
         database = sql.Identifier(str(admin.url.database))
         _run(connection, sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
         everybody = sql.SQL("GRANT CONNECT ON DATABASE {} TO marquee_owner, marquee_api, marquee_pipeline")
@@ -28,7 +28,7 @@ def make_roles(admin: Engine, passwords: Mapping[str, str]) -> None:
         connection.execute(text("GRANT USAGE ON SCHEMA public TO marquee_api, marquee_pipeline"))
 
 
-def _make_role(connection: Connection, role: str, password: str) -> None:
+def make_role(connection: Connection, role: str, password: str) -> None:
     rights = text("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = :role")
     known = connection.execute(rights, {"role": role}).first()
     if known and known[0]:

@@ -272,11 +272,12 @@ def moment(seconds: float) -> datetime | None:
 
 
 _EXPORTED = {
-    "taste": "SELECT CAST(taste AS real[]) AS vector, space, updated_at FROM users",
+    "taste": "SELECT CAST(taste AS real[]) AS vector, space, genre_profile, updated_at FROM users",
     "ratings": "SELECT movie_id, rating, implied, rated_at, received_at FROM movies_users_rating",
     "dismissed": "SELECT movie_id, dismissed_at FROM dismissals",
     "feedback": "SELECT recommendation_id, movie_id, event, rating, received_at FROM feedback",
     "recommendations": "SELECT recommendation_id, served_at, version, source, movie_ids FROM recommendations",
+    "nightly_lists": "SELECT day, version, source, movie_ids, scores FROM nightly_lists",
     "idempotency_keys": "SELECT key, created_at, response FROM idempotency_keys",
 }
 _EXPORTED_REJECTS = (

@@ -16,6 +16,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("GRANT DELETE ON movies TO marquee_pipeline")
+    op.create_foreign_key(None, "movies_users_rating", "movies", ["movie_id"], ["movie_id"])
+    op.execute("DROP FUNCTION rated_movies_exist CASCADE")
     op.execute("DROP TABLE publications, nightly_lists, drift")
     op.execute("ALTER TABLE users DROP COLUMN genre_profile, DROP COLUMN profiled_at")
     op.execute("ALTER TABLE clients DROP COLUMN nightly_k")
