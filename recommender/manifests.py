@@ -93,6 +93,14 @@ def seal_as_it_is(store: Store, folder: str, about: Mapping[str, Any]) -> Manife
     return _seal(store, folder, about, entries)
 
 
+def seal_again(store: Store, folder: str, changed: Mapping[str, Entry]) -> Manifest:
+    """After files of a sealed folder were replaced on purpose."""
+    known = read_manifest(store, folder)
+    if known is None:
+        raise BadInput(f"{store.named(folder)} is not sealed.")
+    return _seal(store, folder, known.about, [changed.get(entry.path, entry) for entry in known.files])
+
+
 def _seal(store: Store, folder: str, about: Mapping[str, Any], entries: list[Entry]) -> Manifest:
     manifest = Manifest(about, tuple(sorted(entries, key=lambda entry: entry.path)))
     store.write(f"{folder}/{MANIFEST}", _written(manifest))
@@ -105,6 +113,7 @@ class Making:
 
     store: Store
     folder: str
+    spared: str = MANIFEST  # the name of files that somebody else puts into the folder
     _entries: dict[str, Entry] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -121,7 +130,7 @@ class Making:
     def seal(self, about: Mapping[str, Any]) -> Manifest:
         """Files of an earlier try that are not of this one are deleted."""
         for path in self.store.files(self.folder):
-            if path not in self._entries:
+            if path not in self._entries and path.rpartition("/")[2] != self.spared:
                 self.store.delete(f"{self.folder}/{path}")
         self.store.sweep(self.folder)
         return _seal(self.store, self.folder, about, list(self._entries.values()))

@@ -1,13 +1,15 @@
 """Progress bars on a terminal, a line now and then in a log."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
 from tqdm import tqdm
 
-from recommender.importing import Progress
+from recommender.imports.importing import Progress
 
 LOG_S = 5.0
 
@@ -15,13 +17,15 @@ LOG_S = 5.0
 @contextmanager
 def bars() -> Iterator[Progress]:
     """One bar for each stage; a new stage closes the last one's."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
     shown: dict[str, tqdm[Any]] = {}
 
     def tell(stage: str, done: int, total: int) -> None:
         if stage not in shown:
             _close(shown)
-            every = 0.2 if sys.stderr.isatty() else LOG_S
-            shown[stage] = tqdm(desc=stage, total=total, unit_scale=True, mininterval=every, miniters=1)
+            shown[stage] = tqdm(desc=stage, total=total, unit_scale=True, mininterval=0.2, miniters=1)
         shown[stage].update(done - shown[stage].n)
 
     try:
@@ -34,3 +38,16 @@ def _close(shown: dict[str, "tqdm[Any]"]) -> None:
     for bar in shown.values():
         bar.close()
     shown.clear()
+
+
+def _lines() -> Progress:
+    """A log does not redraw a line: Airflow and Kubernetes show one when it has ended."""
+    told = time.monotonic()
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= LOG_S:
+            told = time.monotonic()
+            click.echo(f"{stage}: {done:,} of {total:,}", err=True)
+
+    return tell

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from recommender.errors import BadInput
-from recommender.movie_rows import FileMovie, MovieRows, read_movies
-from recommender.movielens import recognise
-from recommender.rating_rows import RatingReader, RatingRows
-from recommender.rows import KEPT, Rule, open_rows, read_blocks
+from recommender.imports.movie_rows import FileMovie, MovieRows, read_movies
+from recommender.imports.movielens import recognise
+from recommender.imports.rating_rows import RatingReader, RatingRows
+from recommender.imports.rows import KEPT, Rule, open_rows, read_blocks
 
 NOW = 1_700_000_000
 HEADER = "userId,movieId,rating,timestamp"
@@ -149,6 +149,18 @@ def test_header_case_column_order_quotes_and_line_ends_do_not_matter(
 ) -> None:
     folder = ratings_csv(tmp_path, row, header=mark + header, end=end)
     assert tuples(ratings_of(folder)) == [("u7", 22, 0.5, 1.0, 2)]
+
+
+def test_commas_within_quotes_do_not_separate_and_a_quote_left_open_does_not_count(tmp_path: Path) -> None:
+    rows = ratings_csv(tmp_path, '"7, or 8",1,4,1', '"9,2,5,1', "9,1,5,2", '"a","b",1,2,3', '7,2,"4",3')
+    found = ratings_of(rows)
+    assert [row[:2] + row[-1:] for row in tuples(found)] == [
+        ("7, or 8", 11, 2),
+        ("9", 22, 3),
+        ("9", 11, 4),
+        ("7", 22, 6),
+    ]
+    assert by_line(found) == {5: "wrong_column_count"}
 
 
 def test_users_of_different_spelling_stay_different(tmp_path: Path) -> None:

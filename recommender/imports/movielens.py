@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from recommender.errors import BadInput
-from recommender.rows import open_rows
+from recommender.imports.rows import open_rows
 
 USER, MOVIE, RATING, TIMESTAMP = "userid", "movieid", "rating", "timestamp"
 TITLE, GENRES, KIND = "title", "genres", "type"
@@ -59,6 +59,9 @@ class Format:
         return columns
 
 
+_Making = Callable[[Path], Format]
+
+
 @dataclass(frozen=True, slots=True)
 class Folder:
     movies: Format
@@ -83,17 +86,20 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
 
 
-def _folder(
-    movies: Path, ratings: Path | None, movie_format: partial[Format], rating_format: partial[Format]
-) -> Folder:
+def _folder(movies: Path, ratings: Path | None, movie_format: _Making, rating_format: _Making) -> Folder:
     return Folder(movie_format(movies), rating_format(ratings) if ratings else None)
 
 
 def _csv(movies: Path, ratings: Path | None) -> Folder:
-    written = partial(Format, separator=",", encoding="utf-8")
-    return _folder(
-        movies, ratings, partial(written, needed=_MOVIE_NAMES), partial(written, needed=_RATING_NAMES)
-    )
+    return _folder(movies, ratings, movies_csv, ratings_csv)
+
+
+def movies_csv(path: Path) -> Format:
+    return Format(path, ",", "utf-8", _MOVIE_NAMES)
+
+
+def ratings_csv(path: Path) -> Format:
+    return Format(path, ",", "utf-8", _RATING_NAMES)
 
 
 def _dat(movies: Path, ratings: Path | None) -> Folder:

@@ -1,12 +1,12 @@
 """Rows of a file of movies, read into records and rejects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from recommender.catalogue import KINDS
 from recommender.errors import BadInput
-from recommender.movielens import GENRES, KIND, MOVIE, TITLE, Columns, Format
-from recommender.rows import LONGEST_ID, Block, Reject, Rule, open_rows, read_blocks
+from recommender.imports.movielens import GENRES, KIND, MOVIE, TITLE, Columns, Format
+from recommender.imports.rows import LONGEST_ID, Block, Reject, Rule, open_rows, read_blocks
 from recommender.titles import split_genres, split_title
 
 FIRST_YEAR, LAST_YEAR = 1870, 2100  # as the table allows
@@ -27,6 +27,7 @@ class MovieRows:
     read: int
     movies: tuple[FileMovie, ...]
     rejects: tuple[Reject, ...]
+    columns: Columns | None  # None where the file is empty
 
 
 def read_movies(written: Format, progress: Callable[[int], None]) -> MovieRows:
@@ -37,7 +38,15 @@ def read_movies(written: Format, progress: Callable[[int], None]) -> MovieRows:
             progress(position())
     if reader.columns is None:
         raise BadInput(f"{written.path} is empty")
-    return MovieRows(reader.lines, tuple(reader.movies.values()), tuple(reader.rejects))
+    return reader.rows()
+
+
+def movies_in(written: Format, blocks: Iterable[Block]) -> MovieRows:
+    """An empty file has none."""
+    reader = _Reader(written)
+    for block in blocks:
+        reader.read(block)
+    return reader.rows()
 
 
 class _Reader:
@@ -48,10 +57,13 @@ class _Reader:
         self.movies: dict[str, FileMovie] = {}
         self.rejects: list[Reject] = []
 
+    def rows(self) -> MovieRows:
+        return MovieRows(self.lines, tuple(self.movies.values()), tuple(self.rejects), self.columns)
+
     def read(self, block: Block) -> None:
         for place in range(len(block)):
             if self.columns is None:
-                self.columns = self.written.read_header(block.text(place, self.written.encoding))
+                self.columns = self.written.read_header(block.line(place, self.written.encoding))
             elif block.raw(place).strip():
                 self._row(block, place, self.columns)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from recommender.importing import ImportReport
-from recommender.rows import Reject
+from recommender.imports.importing import ImportReport
+from recommender.imports.rows import Reject
 
 SHOWN = 50
 

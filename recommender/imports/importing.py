@@ -16,13 +16,14 @@ from sqlalchemy import Connection, Engine, select
 from recommender.database import transaction
 from recommender.deletions import Deletions
 from recommender.errors import BadInput, Failed, NotFound
-from recommender.injections import Injection, read_rejects
-from recommender.movie_load import load_movies
-from recommender.movie_rows import MovieRows, read_movies
-from recommender.movielens import Columns, Format, recognise
-from recommender.rating_load import Merged, RatingLoad
-from recommender.rating_rows import RatingReader
-from recommender.rows import BLOCK_BYTES, Block, Reject, Rule, open_rows, read_blocks
+from recommender.imports.injections import Counts, Injection, read_rejects
+from recommender.imports.movie_load import load_movies
+from recommender.imports.movie_rows import MovieRows, read_movies
+from recommender.imports.movielens import Columns, Format, recognise
+from recommender.imports.rating_load import RatingLoad
+from recommender.imports.rating_merge import Merged
+from recommender.imports.rating_rows import RatingReader
+from recommender.imports.rows import BLOCK_BYTES, Block, Reject, Rule, open_rows, read_blocks
 from recommender.tables import clients, movie_sources
 
 # Stage, done, total. The stages: movies and ratings (bytes of the file), duplicates (one step), users.
@@ -137,7 +138,8 @@ class _Import:
     def _list_movies(self, connection: Connection, written: Format, client_id: int, rows: MovieRows) -> None:
         injection = self._start(connection, written, client_id)
         injection.refuse(rows.rejects)
-        injection.finish(read=rows.read, loaded=len(rows.movies), superseded=0, now=self.now)
+        counts = Counts(rows.read, len(rows.movies), 0, 0, len(rows.rejects))
+        injection.finish(counts, self.now, self.now)
 
     def _start(self, connection: Connection, written: Format, client_id: int) -> Injection:
         sha256 = _sha256(written.path)
@@ -147,7 +149,7 @@ class _Import:
         with transaction(self.engine) as connection:
             injection = self._start(connection, written, client_id)
             deletions = Deletions(connection, client_id, self.tombstone_key)
-            load = RatingLoad(connection, client_id)
+            load = RatingLoad(connection, client_id, self.now)
             read = self._stage(connection, written, deletions, injection, load)
             self.progress("duplicates", 0, 1)
             if load.set_duplicates_aside():
@@ -156,9 +158,9 @@ class _Import:
             new_users = load.make_users()
             if not deletions.are_the_same():
                 raise Failed("A user was deleted while the file was read: run the import again.")
-            merged = load.merge(self.now, partial(self.progress, "users"))
-            standing = merged.loaded + merged.unchanged
-            injection.finish(read=read, loaded=standing, superseded=merged.superseded, now=self.now)
+            merged = load.merge(partial(self.progress, "users"))
+            told = merged.loaded, merged.unchanged, merged.superseded
+            injection.finish(Counts(read, *told, injection.refused.total()), self.now, self.now)
         return _ratings_report(written, injection, read, merged, new_users)
 
     def _stage(

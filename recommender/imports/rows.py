@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.errors import BadInput
+from recommender.files import Store
 
 BLOCK_BYTES = 12_000_000  # about 500,000 ratings
 LONGEST_LINE = 1_000_000
@@ -42,7 +43,7 @@ class Rule(StrEnum):
     BAD_RATING = "bad_rating", "The rating is not a number."
     RATING_OFF_SCALE = "rating_off_scale", "The rating is not from 0.5 to 5."
     BAD_TIMESTAMP = "bad_timestamp", "The timestamp is not a number of seconds since 1970."
-    FUTURE_TIMESTAMP = "future_timestamp", "The timestamp is later than the import."
+    FUTURE_TIMESTAMP = "future_timestamp", "The timestamp is later than the day, or than the import."
     DUPLICATE = "duplicate", "The file has a later rating by the same user for the same movie."
     BAD_MOVIE_ID = "bad_movie_id", "The movie's id is empty or longer than 200 characters."
     DUPLICATE_MOVIE = "duplicate_movie", "The movie's id stands on an earlier line."
@@ -77,9 +78,17 @@ class Block:
     def raw(self, place: int) -> bytes:
         return self.data[self.ends[place - 1] + 1 if place else 0 : self.ends[place]]
 
+    def line(self, place: int, encoding: str) -> str:
+        return self.raw(place).decode(encoding, "replace")
+
     def text(self, place: int, encoding: str) -> str:
         """As it can be stored: unreadable bytes are replaced, a very long row is cut."""
-        return self.raw(place).decode(encoding, "replace").replace("\0", "\ufffd")[:KEPT]
+        return self.line(place, encoding).replace("\0", "\ufffd")[:KEPT]
+
+    def texts(self, encoding: str) -> Iterator[str]:
+        """Of all lines, each as `text` gives it."""
+        whole = self.data[:-1].decode(encoding, "replace").replace("\0", "\ufffd")
+        return (line[:KEPT] for line in whole.split("\n"))
 
 
 def read_blocks(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:
@@ -101,9 +110,30 @@ def read_blocks(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:
 @contextmanager
 def open_rows(path: Path) -> Iterator[tuple[BinaryIO, Callable[[], int]]]:
     """The file's bytes, unpacked if it is a .gz, and how many of the bytes on disk have been read."""
+    with _readable(str(path)), path.open("rb") as raw:
+        yield _unpacked(raw, path.name), raw.tell
+
+
+def stored_blocks(
+    store: Store, path: str, progress: Callable[[int], None], size: int = BLOCK_BYTES
+) -> Iterator[Block]:
+    """Of a file in a store, unpacked if it is a .gz; the progress is in bytes as they are stored."""
+    with _readable(store.named(path)), store.reading(path) as raw:
+        try:
+            for block in read_blocks(_unpacked(raw, path), size):
+                yield block
+                progress(raw.tell())
+        except BadInput as error:
+            raise BadInput(f"{store.named(path)}: {error}") from None
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
     try:
-        with path.open("rb") as raw:
-            packed = path.suffix == ".gz"
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw, raw.tell
+        yield
     except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(f"{path} cannot be read: {error}") from error
+        raise BadInput(f"{name} cannot be read: {error}") from error
+
+
+def _unpacked(raw: BinaryIO, name: str) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if name.endswith(".gz") else raw

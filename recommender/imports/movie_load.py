@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, text
 
 from recommender.bulk import copy_rows, lock_catalogue, run
-from recommender.movie_rows import FileMovie
+from recommender.imports.movie_rows import FileMovie
 from recommender.titles import title_key, title_keys
 
 _BETWEEN = chr(31)  # stands between the names in one column

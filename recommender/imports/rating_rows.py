@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.history import HIGHEST, LOWEST
-from recommender.movielens import MOVIE, RATING, TIMESTAMP, USER, Columns, Format
-from recommender.rows import LONGEST_ID, Block, Reject, Rule
+from recommender.imports.movielens import MOVIE, RATING, TIMESTAMP, USER, Columns, Format
+from recommender.imports.rows import LONGEST_ID, Block, Reject, Rule
 
 Bools = NDArray[np.bool_]
-_SEPARATOR = b"\x1f"  # stands for "::" while a block is read: pandas wants one byte
+_SEPARATOR = b"\x1f"  # stands for a comma outside quotes and for "::" while a block is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +185,27 @@ class _Refuser:
 
 
 def _separator(written: Format) -> bytes:
-    return _SEPARATOR if len(written.separator) > 1 else written.separator.encode()
+    return _SEPARATOR if written.separator in (",", "::") else written.separator.encode()
 
 
 def _plain(written: Format, data: bytes) -> bytes:
-    if written.separator == ",":
-        return data.replace(b'"', b"") if b'"' in data else data
+    if written.separator == "," and b'"' in data:
+        return _unquoted(data)
     return data.replace(written.separator.encode(), _separator(written))
+
+
+def _unquoted(data: bytes) -> bytes:
+    """A line with a quote that is left open is read as if it had none."""
+    letters = np.frombuffer(data, np.uint8)
+    quotes, ends = letters == ord('"'), np.flatnonzero(letters == ord("\n"))
+    seen = np.cumsum(quotes, dtype=np.int32)
+    counts = np.diff(seen[ends], prepend=np.int32(0))
+    before, lengths = seen[ends] - counts, np.diff(ends, prepend=-1)
+    quoted = (seen - np.repeat(before, lengths)) % 2 == 1
+    quoted &= np.repeat(counts % 2 == 0, lengths)
+    separate = (letters == ord(",")) & ~quoted
+    plain: bytes = np.where(separate, np.uint8(ord(_SEPARATOR)), letters)[~quotes].tobytes()
+    return plain
 
 
 def _distinct(column: "pd.Series[Any]") -> tuple[NDArray[np.int64], list[str]]:
