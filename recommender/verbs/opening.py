@@ -1,7 +1,7 @@
 """What every verb needs: the database and the stores that the settings name, and a word to the person."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any
@@ -62,11 +62,15 @@ day_option = click.option(
     "--day", type=DayType(), required=True, metavar="YYYY-MM-DD", help="The day of the data (UTC)."
 )
 force_option = click.option(
-    "--force", "reason", metavar="REASON", help="Go on where the rule would stop; the reason is kept."
+    "--force",
+    "reason",
+    metavar="REASON",
+    callback=lambda _context, _option, reason: reason or None,  # a DAG that has none says ""
+    help="Go on where the rule would stop; the reason is kept.",
 )
 
 
-def tell(record: Mapping[str, Any]) -> None:
+def tell(record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """The record of what was done, as JSON, for whoever asked with `marquee --record`."""
     file = click.get_current_context().find_root().params["record"]
     if file is None:

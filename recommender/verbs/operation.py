@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from recommender.settings import DeletionSettings
-from recommender.verbs.opening import open_database, say
+from recommender.verbs.opening import open_data, open_database, say, tell
 
 
 @click.command()
@@ -41,9 +41,9 @@ def migrate() -> None:
 def import_(folder: Path, client: str | None, source: str | None, rejects: Path | None) -> None:
     """Load a MovieLens folder of any generation; what cannot be loaded is listed with file, line and rule."""
     from recommender import accounts
-    from recommender.importing import import_folder
+    from recommender.imports.importing import import_folder
+    from recommender.imports.reject_list import summary, tell_rejects
     from recommender.progress import bars
-    from recommender.reject_list import summary, tell_rejects
 
     settings, engine = DeletionSettings.read(), open_database()
     with bars() as progress:
@@ -73,7 +73,10 @@ def import_(folder: Path, client: str | None, source: str | None, rejects: Path 
     "--day", type=click.DateTime(["%Y-%m-%d"]), help="The day to count from (UTC). [default: today]"
 )
 def tidy(keep_months: int, day: datetime | None) -> None:
-    """Make the log's partitions for the next months, drop those past their time, and old Idempotency-Keys."""
+    """Make the log's partitions for the next months, drop those past their time, and old Idempotency-Keys.
+
+    Deletions reach the days' files: tombstones are kept there, and refused rows of deleted users erased.
+    """
     from recommender.database import transaction
 
     first, engine = (day or datetime.now(UTC)).date().replace(day=1), open_database()
@@ -86,6 +89,22 @@ def tidy(keep_months: int, day: datetime | None) -> None:
         keys = text("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")
         forgotten = connection.execute(keys).rowcount
     say(f"{made} partitions made, {dropped} dropped, {forgotten} old Idempotency-Keys forgotten")
+    counts = {"partitions_made": made, "partitions_dropped": dropped, "keys_forgotten": forgotten}
+    tell(counts | _tidy_files(engine))
+
+
+def _tidy_files(engine: Engine) -> dict[str, int]:
+    """What deletions leave to be done in the files of the days, where there are any."""
+    from recommender.daily.erasing import erase_rejects
+    from recommender.daily.forgetting import write_tombstones
+
+    data = open_data()
+    if not data.exists(""):
+        return {}
+    kept = write_tombstones(engine, data)
+    erased = erase_rejects(engine, data, DeletionSettings.read().tombstone_key.get_secret_value())
+    say(f"{kept} tombstones kept with the files, {erased} refused rows of deleted users erased there")
+    return {"tombstones_kept": kept, "rejects_erased": erased}
 
 
 def _months_before(first: date, months: int) -> date:

@@ -1,0 +1,166 @@
+"""Verbs that bring a day into Postgres, keep deleted users deleted, and measure how fast it goes."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recommender.settings import DeletionSettings
+from recommender.verbs.opening import day_option, open_data, open_database, open_models, say, tell
+
+if TYPE_CHECKING:
+    from recommender.bench import Bench, Measured
+    from recommender.daily.loading import LoadReport
+    from recommender.imports.importing import Progress
+
+
+@click.command()
+@day_option
+def load(day: date) -> None:
+    """Load a processed day into Postgres; what is there already stays, and twice changes nothing."""
+    from recommender.daily import forgetting, loading
+    from recommender.progress import bars
+
+    engine, data = open_database(), open_data()
+    forgetting.check_deletions(engine, data)
+    with bars() as progress:
+        report = loading.load(engine, data, str(day), datetime.now(UTC), _key(), progress)
+    forgetting.write_tombstones(engine, data)
+    _say_loaded(report)
+    tell({"verb": "load", "day": day, **_record(report)})
+
+
+@click.command()
+@day_option
+def replay(day: date) -> None:
+    """Take a day's refused rows in once more: from mended.csv where somebody made one, else as they were."""
+    from recommender.daily import forgetting, replaying
+    from recommender.progress import bars
+
+    engine, data, models = open_database(), open_data(), open_models()
+    forgetting.check_deletions(engine, data)
+    with bars() as progress:
+        report = replaying.replay(
+            engine, data, models, day, now=datetime.now(UTC), tombstone_key=_key(), progress=progress
+        )
+    say(
+        f"{report.taken:,} refused rows of {day} went in again; {report.left:,} cannot be read as columns,"
+        f" {report.forgotten:,} were of deleted users"
+    )
+    _say_loaded(report.load)
+    told = {"taken": report.taken, "left": report.left, "forgotten": report.forgotten}
+    tell({"verb": "replay", "day": day, **told, **_record(report.load)})
+
+
+def _key() -> str:
+    return DeletionSettings.read().tombstone_key.get_secret_value()
+
+
+def _say_loaded(report: "LoadReport") -> None:
+    movies = ", ".join(f"{count:,} {state}" for state, count in sorted(report.movies.items()))
+    say(f"{report.batch}: movies: {movies or 'none'}")
+    for client in report.clients:
+        c = client.counts
+        say(
+            f"{client.client}: {c.read:,} ratings read: {c.loaded:,} loaded, {c.unchanged:,} unchanged,"
+            f" {c.superseded:,} superseded, {c.rejected:,} rejected; {client.new_users:,} new users"
+        )
+    for rule, count in report.rejected.most_common():
+        say(f"  {count:>8,} x {rule.value}: {rule.sentence}")
+
+
+def _record(report: "LoadReport") -> dict[str, Any]:
+    clients = {c.client: {**asdict(c.counts), "new_users": c.new_users} for c in report.clients}
+    rejected = {rule.value: count for rule, count in report.rejected.items()}
+    told = {"batch": report.batch, "movies": dict(report.movies), "clients": clients}
+    return {**told, **asdict(report.counts), "reasons": rejected}
+
+
+@click.command("honour-deletions")
+def honour_deletions() -> None:
+    """After a restore, delete again whoever was deleted since the backup (as marquee_api).
+
+    Before the API is started and a day is loaded: tombstones that are kept with the days' files come back.
+    """
+    from recommender.daily import forgetting
+
+    found = forgetting.honour_deletions(open_database(), open_data(), _key())
+    say(
+        f"{found.tombstones:,} tombstones put back, {found.users:,} users deleted again,"
+        f" {found.rejects:,} of their refused rows erased"
+    )
+    for name in found.strangers:
+        say(f"  {name} is of a client that is not here, and was left alone")
+    tell({"verb": "honour-deletions", **asdict(found)})
+
+
+@click.group()
+def bench() -> None:
+    """Measure with a made-up day, against an own Postgres in a temporary folder."""
+
+
+rows_option = click.option("--rows", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
+
+
+@bench.command("process")
+@rows_option
+@json_option
+def bench_process(rows: int, as_json: bool) -> None:
+    """Rows a second from raw to processed, without a champion, so without tastes."""
+    from recommender.bench import measure_process
+
+    _bench(measure_process, rows, as_json)
+
+
+@bench.command("load")
+@rows_option
+@json_option
+def bench_load(rows: int, as_json: bool) -> None:
+    """Rows a second from processed to Postgres, and how many times as fast as one commit per row that is."""
+    from recommender.bench import measure_load
+
+    _bench(measure_load, rows, as_json)
+
+
+def _bench(measure: "Callable[[Bench, int, Progress], list[Measured]]", rows: int, as_json: bool) -> None:
+    from recommender.progress import bars
+
+    with _place() as place, bars() as progress:
+        found = measure(place, rows, progress)
+    single = found[-1].rate if len(found) > 1 else None
+    records = [
+        one.as_json() | ({"times_single": round(one.rate / single, 1)} if single else {}) for one in found
+    ]
+    if as_json:
+        say(json.dumps(records))
+    for one, record in zip(found, [] if as_json else records, strict=False):
+        peak = f", {one.peak_mb:,.0f} MB at most" if one.peak_mb else ""
+        times = f", {record['times_single']:,} times one commit per row" if single else ""
+        say(f"{one.what}: {one.rows:,} rows in {one.seconds:.2f} s: {one.rate:,.0f} rows/s{times}{peak}")
+    tell(records)
+
+
+@contextmanager
+def _place() -> "Iterator[Bench]":
+    import tempfile
+    from pathlib import Path
+
+    from recommender.bench import CLIENT, Bench
+    from recommender.database import open_engine, transaction
+    from recommender.files import Store
+    from recommender.local.scratch import scratch_database
+    from recommender.model_store import ModelStore
+
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name, scratch_database(Path(name)) as urls:
+        from recommender import accounts
+
+        with transaction(open_engine(urls.owner)) as connection:
+            accounts.register(connection, CLIENT, CLIENT, f"{CLIENT}@example.org", "nobody signs in")
+        folder = Path(name)
+        models = ModelStore.at(folder / "models", folder / "cache")
+        yield Bench(open_engine(urls.pipeline), Store.at(folder / "data"), models)
