@@ -4,8 +4,12 @@ import click
 
 from recommender.spoken import Spoken
 from recommender.verbs.clients import clients
+from recommender.verbs.days import fetch, process, seal, status
+from recommender.verbs.loads import bench, honour_deletions, load, replay
+from recommender.verbs.models import evaluate, model, models, publish, rollback
 from recommender.verbs.operation import import_, migrate, roles, tidy
-from recommender.verbs.training import train
+from recommender.verbs.serving import drift, recommend_all, refold
+from recommender.verbs.training import count, reproduce, snapshot, train
 
 
 @click.group(cls=Spoken, context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,5 +26,11 @@ def main(record: str | None) -> None:
     """
 
 
-for verb in (roles, migrate, import_, train, tidy, clients):
+VERBS: tuple[click.Command, ...] = (
+    *(roles, migrate, import_, clients, tidy, bench),
+    *(seal, fetch, process, load, replay, status, honour_deletions),
+    *(snapshot, count, train, evaluate, publish, rollback, reproduce, models, model),
+    *(refold, recommend_all, drift),
+)
+for verb in VERBS:
     main.add_command(verb)

@@ -15,7 +15,13 @@ from recommender import accounts
 from recommender.cli import main
 from recommender.local.urls import PerRole
 from recommender.roles import ROLES
-from recommender.settings import DatabaseSettings, DeletionSettings, ModelSettings, RolePasswords
+from recommender.settings import (
+    DatabaseSettings,
+    DataSettings,
+    DeletionSettings,
+    ModelSettings,
+    RolePasswords,
+)
 from tests.conftest import PASSWORDS
 
 KEY = "Bq4nWt7zKx2mVc9pLs5rYd8gHj3fTa6u"
@@ -26,7 +32,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(autouse=True)
 def nothing_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    for group in (DatabaseSettings, ModelSettings, DeletionSettings, RolePasswords):
+    for group in (DatabaseSettings, DataSettings, ModelSettings, DeletionSettings, RolePasswords):
         for name in group.model_fields:
             monkeypatch.delenv(name.upper(), raising=False)
 
@@ -253,7 +259,7 @@ def test_a_schema_may_be_migrated_twice(urls: PerRole[str]) -> None:
     ("words", "settings", "missing"),
     [
         (("clients", "list"), {}, "DATABASE_URL"),
-        (("train",), {}, "DATABASE_URL"),
+        (("models",), {}, "DATABASE_URL"),
         (("import", "folder"), {"DATABASE_URL": NOWHERE}, "TOMBSTONE_KEY"),
         (("roles",), {"DATABASE_URL": NOWHERE}, "OWNER_PASSWORD"),
     ],
@@ -266,7 +272,7 @@ def test_a_missing_setting_is_one_sentence_and_ends_with_2(
 
 
 def test_a_verb_wants_no_setting_of_another(urls: PerRole[str], folder: Path) -> None:
-    assert "no ratings to learn from" in one_sentence(marquee("train", url=urls.pipeline), 1)
+    assert "No model was trained yet" in said(marquee("models", url=urls.pipeline))
 
 
 @pytest.mark.parametrize("words", [("clients", "list"), ("tidy",), ("migrate",), ("roles",)])
@@ -287,7 +293,7 @@ def test_the_wrong_role_is_told_to_connect_as_another(urls: PerRole[str], words:
 
 
 @pytest.mark.parametrize(
-    "words", [("clients", "list"), ("clients", "disable", "north"), ("tidy",), ("train",)]
+    "words", [("clients", "list"), ("clients", "disable", "north"), ("tidy",), ("models",)]
 )
 def test_a_database_without_the_schema_is_told_to_migrate(urls: PerRole[str], words: tuple[str, ...]) -> None:
     empty = make_url(urls.admin).set(database="postgres").render_as_string(hide_password=False)

@@ -1,0 +1,117 @@
+"""How long the data of a training are kept, and that nobody stays in them who was deleted."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, text
+
+from recommender.database import transaction
+from recommender.days import TRAINING
+from recommender.files import Store
+from recommender.learning.snapshots import GATE, NEWEST, Snapshot, shard_file
+from recommender.learning.training import alone
+from recommender.manifests import read_manifest, seal_as_it_is
+from recommender.unloading import Part
+
+Ints = NDArray[np.int64]
+EARLIER_CHAMPIONS = 3  # whose data are kept
+_AT_ONCE = 100_000
+_ALIVE = text("SELECT user_id FROM users WHERE user_id = ANY(:ids)")
+_KEPT = text("""
+    WITH champions AS (
+        SELECT version, max(published_at) AS last FROM publications
+        WHERE version NOT IN (SELECT champion FROM serving WHERE champion IS NOT NULL)
+        GROUP BY version ORDER BY last DESC LIMIT :earlier
+    ), newest AS (
+        SELECT version FROM models WHERE status = 'candidate' ORDER BY trained_at DESC, version LIMIT 1
+    )
+    SELECT card #>> '{data,digest}' FROM models WHERE card #>> '{data,digest}' IS NOT NULL AND version IN (
+        SELECT version FROM champions UNION SELECT version FROM newest UNION SELECT champion FROM serving
+    )
+""")
+
+
+def tidy_snapshots(engine: Engine, data: Store) -> tuple[int, int]:
+    """How many snapshots were dropped, and how many users erased from the others. Waits for a training."""
+    with alone(engine, wait=True):
+        with transaction(engine) as connection:
+            keep = set(connection.execute(_KEPT, {"earlier": EARLIER_CHAMPIONS}).scalars())
+        return drop_old_snapshots(data, keep), erase_users(engine, data)
+
+
+def drop_old_snapshots(data: Store, keep: set[str]) -> int:
+    """Those of the newest day stay: a training may be about to read them."""
+    sealed = list(_snapshots(data))
+    newest = max((snapshot.about["day"] for snapshot in sealed), default=None)
+    stay = keep | {snapshot.digest for snapshot in sealed if snapshot.about["day"] == newest}
+    gone = [digest for digest in data.names(TRAINING) if digest not in stay]
+    for digest in gone:
+        data.delete(f"{TRAINING}/{digest}")
+    return len(gone)
+
+
+def erase_users(engine: Engine, data: Store) -> int:
+    """Takes users who were deleted out of every snapshot; how many rows of whom there were."""
+    return sum(_erase(engine, snapshot) for snapshot in _snapshots(data))
+
+
+def deleted_users(engine: Engine, snapshot: Snapshot) -> int:
+    """How many users whom a model was trained on are there no longer, erased from the files or not."""
+    with transaction(engine) as connection:
+        alive = sum(len(_alive(connection, users)) for users in _trained(snapshot))
+    return int(snapshot.about["users"]) - alive
+
+
+def _snapshots(data: Store) -> Iterator[Snapshot]:
+    for digest in data.names(TRAINING):
+        if manifest := read_manifest(data, f"{TRAINING}/{digest}"):
+            yield Snapshot(data, manifest)
+
+
+def _trained(snapshot: Snapshot) -> Iterator[Ints]:
+    for shard in snapshot.shards:
+        yield _users(snapshot, shard_file(shard))
+
+
+def _users(snapshot: Snapshot, name: str) -> Ints:
+    return np.unique(snapshot.table(name, ("user_id",))["user_id"].to_numpy())
+
+
+def _alive(connection: Connection, users: Ints) -> Ints:
+    """Ascending, like the users."""
+    found: list[int] = []
+    for start in range(0, len(users), _AT_ONCE):
+        some = users[start : start + _AT_ONCE].tolist()
+        found += connection.execute(_ALIVE, {"ids": some}).scalars()
+    return np.sort(np.array(found, np.int64))
+
+
+def _erase(engine: Engine, snapshot: Snapshot) -> int:
+    """The seal says before the first file is changed that it does not hold, so that a retry goes on."""
+    names = [*(shard_file(shard) for shard in snapshot.shards), GATE, NEWEST]
+    with transaction(engine) as connection:
+        gone = {
+            name: np.setdiff1d(users := _users(snapshot, name), _alive(connection, users)) for name in names
+        }
+    if not any(len(users) for users in gone.values()) and not snapshot.about.get("erasing"):
+        return 0
+    for name in snapshot.store.names(snapshot.folder):
+        if name.startswith("statistics-"):
+            snapshot.store.delete(snapshot.path(name))
+    about = {key: value for key, value in snapshot.about.items() if key != "erasing"}
+    seal_as_it_is(snapshot.store, snapshot.folder, about | {"erasing": True})
+    for name, users in gone.items():
+        if len(users):
+            _rewrite(snapshot, name, users)
+    erased = about["users"] - sum(len(users) for users in _trained(snapshot))
+    seal_as_it_is(snapshot.store, snapshot.folder, about | {"erased": erased})
+    return len(np.unique(np.concatenate(list(gone.values()))))
+
+
+def _rewrite(snapshot: Snapshot, name: str, without: Ints) -> None:
+    table = snapshot.table(name)
+    kept = table.filter(pa.array(~np.isin(table["user_id"].to_numpy(), without)))
+    with snapshot.store.writing(snapshot.path(name)) as stream, Part(stream, table.schema) as part:
+        part.add(kept)

@@ -1,0 +1,165 @@
+"""From the ratings of a day to a candidate: a version that is kept and registered, for others to judge."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import version as installed
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, text
+
+from recommender.database import transaction
+from recommender.days import parse_day
+from recommender.errors import BadArtifact, Failed, NothingToDo
+from recommender.evaluation import Ratings
+from recommender.files import Store
+from recommender.history import History
+from recommender.learning.audience import describe
+from recommender.learning.counting import sum_shards
+from recommender.learning.snapshots import Snapshot, open_snapshot, shard_file, take_snapshot
+from recommender.model import DEFAULTS, Model, Parameters, fit_sums
+from recommender.model_store import ModelStore
+from recommender.registry import register
+
+Progress = Callable[[str], None]
+AUDIENCE_USERS = 5_000
+_IN_CARD = ("digest", "day", "cutoff", "share", "ratings", "users")
+_LOCK = "hashtext('marquee.train')"
+_KNOWN = text("""
+    SELECT version, status FROM models
+    WHERE card #>> '{data,digest}' = :digest AND card ->> 'code' = :code
+    AND card -> 'parameters' = CAST(:parameters AS jsonb) ORDER BY trained_at DESC, version
+""")
+
+
+def code_version() -> str:
+    return installed("marquee")
+
+
+@contextmanager
+def alone(engine: Engine, wait: bool = False) -> Iterator[None]:
+    """One training at a time, and nobody changes its data meanwhile."""
+    take = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.scalar(text(f"SELECT {take}({_LOCK})")) is False:
+            raise Failed("Another training runs. Wait for it, or end it first.")
+        try:
+            yield
+        finally:
+            connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK})"))
+
+
+def train(
+    engine: Engine,
+    data: Store,
+    models: ModelStore,
+    day: date,
+    *,
+    reason: str | None = None,
+    shards: int = 1,
+    digest: str | None = None,
+    parameters: Parameters = DEFAULTS,
+    progress: Progress = lambda _: None,
+) -> str:
+    """The candidate's version. A digest names a snapshot that was taken before; else one is taken now.
+
+    NothingToDo when the same was trained and judged already, unless a reason is given.
+    """
+    known = _known(engine, models, parameters, reason)
+    with alone(engine):
+        if digest is None:
+            snapshot = take_snapshot(engine, data, day, shards, progress, known)
+        else:
+            snapshot = open_snapshot(data, digest)
+        if version := known(snapshot.digest):
+            progress(f"{version} was fitted to these data already, and waits to be judged")
+            return version
+        model = fitted(snapshot, parameters, progress)
+        models.save(model)
+        with transaction(engine) as connection:
+            address, of = models.url(model.version), parse_day(snapshot.about["day"])
+            register(connection, model.version, json.dumps(model.card), address, of)
+        return model.version
+
+
+def snapshot_to_train(
+    engine: Engine,
+    data: Store,
+    models: ModelStore,
+    day: date,
+    *,
+    reason: str | None = None,
+    shards: int = 1,
+    parameters: Parameters = DEFAULTS,
+    progress: Progress = lambda _: None,
+) -> Snapshot:
+    """For shards that are counted side by side before ``train`` is told the digest."""
+    with alone(engine):
+        known = _known(engine, models, parameters, reason)
+        return take_snapshot(engine, data, day, shards, progress, known)
+
+
+def fitted(
+    snapshot: Snapshot, parameters: Parameters = DEFAULTS, progress: Progress = lambda _: None
+) -> Model:
+    """The same bytes for the same data, parameters and code."""
+    catalogue, sums = snapshot.catalogue(), sum_shards(snapshot, parameters, progress)
+    data = {name: snapshot.about[name] for name in _IN_CARD}
+    model = fit_sums(catalogue, sums, parameters, {"data": data, "code": code_version()}, progress)
+    progress("describing the users that it learned from")
+    return model.telling(audience=describe(_some_histories(snapshot), catalogue, model))
+
+
+def _known(
+    engine: Engine, models: ModelStore, parameters: Parameters, reason: str | None
+) -> Callable[[str], str | None]:
+    """Finds the candidate of a digest that still waits; NothingToDo where there is one that does not."""
+
+    def find(digest: str) -> str | None:
+        named = {"digest": digest, "code": code_version(), "parameters": json.dumps(asdict(parameters))}
+        with transaction(engine) as connection:
+            rows = connection.execute(_KNOWN, named).all() if reason is None else []
+        loadable = [row for row in rows if _loads(models, row.version)]
+        for row in loadable:
+            if row.status != "candidate":
+                raise NothingToDo(f"These data were learned already: {row.version}, which was {row.status}.")
+        return loadable[0].version if loadable else None
+
+    return find
+
+
+def _loads(models: ModelStore, version: str) -> bool:
+    try:
+        models.load(version)
+    except BadArtifact:
+        return False
+    return True
+
+
+def _some_histories(snapshot: Snapshot, most: int = AUDIENCE_USERS) -> Iterator[History]:
+    """Of users who are drawn by a hash of their id, in the order of their ids."""
+    drawn: list[tuple[str, int]] = []
+    for shard in snapshot.shards:
+        users = np.unique(snapshot.table(shard_file(shard), ("user_id",))["user_id"].to_numpy())
+        drawn = sorted([*drawn, *((_hash(user), user) for user in users.tolist())])[:most]
+    chosen = np.sort(np.array([user for _, user in drawn], np.int64))
+    theirs = [_rows_of(snapshot.ratings(shard_file(shard)), chosen) for shard in snapshot.shards]
+    histories = {user: history for some in theirs for user, history in some}
+    return (histories[user] for user in chosen.tolist())
+
+
+def _rows_of(ratings: Ratings, users: NDArray[np.int64]) -> Iterator[tuple[int, History]]:
+    """``ratings`` stand by user."""
+    own = ratings.take(np.flatnonzero(np.isin(ratings.users, users)))
+    starts = np.flatnonzero(np.diff(own.users, prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(own)], strict=True):
+        rows = slice(start, end)
+        yield int(own.users[start]), History.of(own.movie_ids[rows], own.ratings[rows], own.times[rows])
+
+
+def _hash(user: int) -> str:
+    return hashlib.md5(f"audience{user}".encode(), usedforsecurity=False).hexdigest()
