@@ -6,7 +6,18 @@ from contextlib import asynccontextmanager
 from anyio import to_thread
 from fastapi import FastAPI
 
-from api import catalogue, clients, feedback, health, model, problems, ratings, recommendations, users
+from api import (
+    catalogue,
+    clients,
+    feedback,
+    health,
+    model,
+    nightly_lists,
+    problems,
+    ratings,
+    recommendations,
+    users,
+)
 from api.docs import add_docs
 from api.edge import Edge
 from api.limits import BodyLimit, Limits
@@ -25,6 +36,7 @@ from recommender.model_store import ModelStore
 ROUTERS = (
     clients.router,
     recommendations.router,
+    nightly_lists.router,
     catalogue.router,
     users.router,
     ratings.router,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Form, Header, HTTPException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from api.auth import Caller, SignedIn
 from api.fields import Body, Text
@@ -81,6 +81,9 @@ class Me(BaseModel):
     client_id: int = Field(examples=[1])
     username: str = Field(examples=["northflix"])
     name: str = Field(examples=["Northflix"])
+    nightly_k: int | None = Field(
+        description="How many movies each user's nightly list has; null: none is made.", examples=[20]
+    )
 
 
 async def invited(
@@ -143,8 +146,12 @@ def _find(engine: Engine, username: str) -> accounts.Credentials | None:
 def me(client: SignedIn, here: Here) -> Me:
     """Who asks."""
     with client_scope(here.engine, client.client_id) as connection:
-        row = connection.execute(_ME, {"client_id": client.client_id}).one()
-    return Me(client_id=row.client_id, username=row.username, name=row.name)
+        return read_client(connection, client.client_id)
 
 
-_ME = text("SELECT client_id, username, name FROM clients WHERE client_id = :client_id")
+def read_client(connection: Connection, client_id: int) -> Me:
+    row = connection.execute(_ME, {"client_id": client_id}).one()
+    return Me(client_id=row.client_id, username=row.username, name=row.name, nightly_k=row.nightly_k)
+
+
+_ME = text("SELECT client_id, username, name, nightly_k FROM clients WHERE client_id = :client_id")

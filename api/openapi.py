@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.problems import CONTENT_TYPE, TITLES, Problem
+from api.wishes import NightlyList
 
 OF_A_BODY, OF_A_CLIENT, OF_INPUT = (400, 413), (401, 429, 503), (422,)
 RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
@@ -31,8 +32,9 @@ def _describe(document: dict[str, Any]) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for framework in ("HTTPValidationError", "ValidationError"):
         schemas.pop(framework, None)
-    problem = Problem.model_json_schema(ref_template=TEMPLATE)
-    schemas |= problem.pop("$defs") | {"Problem": problem}
+    for model in (Problem, NightlyList):  # no route names them as its answer
+        schema = model.model_json_schema(ref_template=TEMPLATE)
+        schemas |= schema.pop("$defs") | {model.__name__: schema}
 
 
 def _answers(operation: dict[str, Any]) -> dict[str, Any]:

@@ -54,11 +54,14 @@ class UserExport(BaseModel):
     """Every row that belongs to the user."""
 
     user: UserView
-    taste: list[dict[str, Any]] = Field(description="The taste vector, and the space that it belongs to.")
+    taste: list[dict[str, Any]] = Field(
+        description="The taste vector, the space that it belongs to, and the profile of genres."
+    )
     ratings: list[dict[str, Any]]
     dismissed: list[dict[str, Any]]
     feedback: list[dict[str, Any]]
     recommendations: list[dict[str, Any]]
+    nightly_lists: list[dict[str, Any]]
     idempotency_keys: list[dict[str, Any]]
     rejects: list[dict[str, Any]] = Field(description="Rows of files that could not be loaded.")
 

@@ -120,6 +120,21 @@ class Recommendations(BaseModel):
     unknown: list[Unknown]
 
 
+class NightlyPick(BaseModel):
+    movie_id: int
+    score: float
+
+
+class NightlyList(BaseModel):
+    """One line of the export of a day's lists."""
+
+    user_id: int
+    external_id: str | None
+    version: str | None = Field(description="The model version that ranked.")
+    source: Literal["model", "preferences", "popular"]
+    recommendations: list[NightlyPick]
+
+
 def check_genres(catalogue: Catalogue, field: str, genres: list[str]) -> None:
     unknown = [genre for genre in genres if genre not in catalogue.genres]
     if unknown:

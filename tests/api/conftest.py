@@ -5,10 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -19,12 +19,17 @@ from sqlalchemy import Engine, create_engine, text
 import recommender
 from recommender import accounts
 from recommender.database import open_engine
-from recommender.importing import import_folder
+from recommender.files import Store
+from recommender.imports.importing import import_folder
+from recommender.learning.judging import evaluate
+from recommender.learning.publishing import publish
+from recommender.learning.refolding import refold
+from recommender.learning.training import train
 from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole, role_urls
+from recommender.model_store import ModelStore
 from recommender.roles import make_roles
-from recommender.training import train
 from simulator.history import write_history
 from tests.conftest import PASSWORDS
 
@@ -32,6 +37,7 @@ PASSWORD = "kites over the harbour"
 KEYS = "now:Zk3u8Qw1pLr6Tz0vXy5bNc7mGh2jDf9s,old:Rt5yHn8uJm2iKo4pLq6wEs1xDc3vFg7b"
 STARTER = Path(recommender.__file__).parent / "starter"
 DEADLINE_S = 20
+LAST_DAY = date(2025, 12, 31)  # of the simulated histories
 SETTINGS = {
     "HOST": "127.0.0.1",
     "JWT_KEYS": KEYS,
@@ -81,14 +87,20 @@ class Service:
         self._open.close()
 
 
+API = ("-m", "api")
+LOOKING = "import api.shelf, api.__main__ as api_main; api.shelf.POLL_S = 0.1; api_main.main()"
+
+
 @contextmanager
-def _serving(urls: PerRole[str], folder: Path, settings: dict[str, str]) -> Iterator[Service]:
+def _serving(
+    urls: PerRole[str], folder: Path, settings: dict[str, str], program: Sequence[str] = API
+) -> Iterator[Service]:
     port = free_port()
     given = SETTINGS | {"DATABASE_URL": urls.api, "PORT": str(port), "MODELS_URL": str(folder)} | settings
     log = folder / f"api-{port}.log"
     with log.open("wb") as lines:
         process = subprocess.Popen(
-            [sys.executable, "-m", "api"], env=_environment() | given, stdout=lines, stderr=lines, cwd=folder
+            [sys.executable, *program], env=_environment() | given, stdout=lines, stderr=lines, cwd=folder
         )
     url = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
@@ -206,6 +218,14 @@ def own(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
+def watchful(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A stocked API of the test's own that looks for a new champion many times a second."""
+    urls, models = _copied(server, stock, tmp_path_factory)
+    with _serving(urls, models, {"DB_POOL": "20"}, ("-c", LOOKING)) as service:
+        yield service
+
+
+@pytest.fixture
 def copied(
     server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PerRole[Engine], Path]]:
@@ -229,8 +249,8 @@ def _stock(urls: PerRole[str], folder: Path) -> None:
     engines = urls.map(open_engine)
     with engines.owner.begin() as connection:
         accounts.register(connection, "viewers", "Viewers", "viewers@example.com", "of no password")
-    history = folder / "history"
-    write_history(STARTER / "movies.csv", history, range(1, 201), seed=7, until=date(2026, 1, 1))
+    history, models = folder / "history", ModelStore.at(folder, folder)
+    write_history(STARTER / "movies.csv", history, range(1, 201), seed=7, until=LAST_DAY + timedelta(1))
     import_folder(
         engines.pipeline,
         history,
@@ -239,7 +259,11 @@ def _stock(urls: PerRole[str], folder: Path) -> None:
         now=datetime.now(UTC),
         tombstone_key=SETTINGS["TOMBSTONE_KEY"],
     )
-    train(engines.pipeline, folder, progress=lambda _: None)
+    data = Store.at(folder / "data")
+    version = train(engines.pipeline, data, models, LAST_DAY)
+    evaluate(engines.pipeline, data, models, version)
+    publish(engines.pipeline, models, version, reason="the tests start from it")
+    refold(engines.pipeline, models, lambda *_: None)
     engines.map(Engine.dispose)
 
 

@@ -64,3 +64,5 @@ def test_the_card_is_that_of_the_version_that_serves(client: httpx.Client) -> No
     model = client.get("/model").json()
     assert model["version"] == client.get("/health/ready").json()["model"]
     assert model["card"]["users"] > 100
+    assert model["card"]["verdict"]["outcome"] in ("passed", "refused", "unjudged")
+    assert model["card"]["metrics"]["candidate"]

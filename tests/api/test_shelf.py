@@ -9,8 +9,8 @@ from api.metrics import Metrics
 from api.shelf import AGAIN_S, Shelf
 from recommender.local.urls import PerRole
 from recommender.model_store import ModelStore
-from recommender.training import train
 from tests.api.conftest import run
+from tests.recommender.champions import make_champion
 
 Copied = tuple[PerRole[Engine], Path]
 
@@ -29,10 +29,7 @@ def metrics() -> Metrics:
 
 def new_champion(copied: Copied) -> str:
     engines, models = copied
-    run(engines.admin, "UPDATE movies_users_rating SET rating = 5.5 - rating WHERE user_id % 3 = 0")
-    version, new = train(engines.pipeline, models, lambda _: None)
-    assert new
-    return version
+    return make_champion(engines.admin, ModelStore.at(models, models)).version
 
 
 def failures(metrics: Metrics) -> float:
