@@ -20,10 +20,13 @@ done
 
 usage() {
   cat <<'END'
-./setup.sh local [--foreground]   start Marquee on this machine, up to a first recommendation
-./setup.sh down                   stop it
-./setup.sh test [--full]          run the tests; --full adds those that want a system package or take long
-./setup.sh cluster                install it on Kubernetes (not there yet)
+./setup.sh local         start Marquee on this machine, up to a first recommendation
+           --foreground  stay in the terminal; Ctrl-C stops it
+           --no-airflow  run the verbs of the DAGs directly
+./setup.sh down          stop it
+./setup.sh test          run the tests
+           --full        those too that want a system package or take long
+./setup.sh cluster       install it on Kubernetes (not there yet)
 END
 }
 
@@ -32,13 +35,26 @@ fail() {
   exit 1
 }
 
+# find_python NEWEST: sets `python`, or returns 1
 find_python() {
-  local name
+  local name check="import sys; (3, 11) <= sys.version_info[:2] <= (3, $1) and print(sys.executable)"
   for name in python3 python3.14 python3.13 python3.12 python3.11; do
-    python=$("$name" -I -c 'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null) || continue
+    python=$("$name" -I -c "$check" 2>/dev/null) || continue
     [[ -n $python ]] && return
   done
-  fail "Marquee wants Python 3.11 or newer; on Debian or Ubuntu: sudo apt install python3"
+  return 1
+}
+
+need_python() {
+  find_python 99 || fail "Marquee wants Python 3.11 or newer; on Debian or Ubuntu: sudo apt install python3"
+}
+
+need_airflows_python() {
+  local newest
+  need_python
+  newest=$("$python" -V)
+  find_python 13 || fail "Airflow wants Python 3.11, 3.12 or 3.13, and only $newest is here:" \
+    "install one of these too, or start without Airflow: ./setup.sh local --no-airflow"
 }
 
 prepare_state() {
@@ -107,38 +123,53 @@ install_marquee() {
   TMPDIR=$state/cache "$uv" pip install --quiet --python "$1/bin/python" --no-deps --no-build-isolation -e .
 }
 
-# works ENVIRONMENT: its Python runs, and what it runs is this folder's code
-works() {
-  "$1/bin/python" -I -c 'import sys, recommender.cli as c; sys.exit(not c.__file__.startswith(sys.argv[1]))' \
-    "$project/" >>"$log" 2>&1
+# runs_marquee ENVIRONMENT: its Python runs, and what it runs is this folder's code
+runs_marquee() {
+  "$1/bin/python" -I -c 'import sys, recommender.cli as c; sys.exit(not c.__file__.startswith(sys.argv[1]))' "$project/"
+}
+
+# Nothing of ours is in it; importing it would take seconds.
+runs_airflow() {
+  "$1/bin/python" -I -c 'import sys; from importlib.util import find_spec; sys.exit(not find_spec("airflow"))'
 }
 
 # need ENVIRONMENT LOCK: make it, unless it is there and made of the same
 need() {
-  local environment=$state/$1 lock=requirements/$2.txt stamp
+  need_python
+  make_unless runs_marquee "environment" "$@" pyproject.toml
+}
+
+need_airflow() {
+  need_airflows_python
+  make_unless runs_airflow "environment of Airflow" env-airflow airflow
+}
+
+# make_unless CHECK TITLE ENVIRONMENT LOCK [FILE]: FILE is what else it is made of
+make_unless() {
+  local check=$1 title=$2 environment=$state/$3 lock=requirements/$4.txt stamp
   local -r uv=$state/tools/bin/uv
-  prepare_state
-  find_python
-  stamp=$("$python" -V; cat "$lock" requirements/uv.txt pyproject.toml | sha256sum)
+  stamp=$("$python" -V; cat "$lock" requirements/uv.txt "${@:5}" | sha256sum)
   if [[ -e $environment ]]; then
-    [[ $(cat "$environment/.stamp" 2>/dev/null) == "$stamp" ]] && works "$environment" && return
+    [[ $(cat "$environment/.stamp" 2>/dev/null) == "$stamp" ]] && "$check" "$environment" >>"$log" 2>&1 && return
     echo "The environment in $environment is broken, or made of other versions: it is made anew."
   fi
   check_disk
   "$uv" --version >>"$log" 2>&1 || step "get uv" install_uv
-  step "make the environment" make_environment "$environment" "$lock"
-  step "install Marquee in it" install_marquee "$environment"
+  step "make the $title" make_environment "$environment" "$lock"
+  [[ $check == runs_airflow ]] || step "install Marquee in it" install_marquee "$environment"
   echo "$stamp" >"$environment/.stamp"
 }
 
 start_local() {
+  prepare_state
+  [[ " $* " == *" --no-airflow "* ]] || need_airflow
   need env local
   exec "$state/env/bin/python" "$state/env/bin/marquee" local up "$@"
 }
 
 # Needs no environment: it may be the thing that is broken.
 stop_local() {
-  find_python
+  need_python
   "$python" -I recommender/local/running.py "$state"
 }
 
@@ -152,7 +183,9 @@ check() {
 run_tests() {
   local chosen=()
   [[ ${1:-} != --full ]] || chosen=(-m "" -rs)
+  prepare_state
   need env-test test
+  need_airflow
   export XDG_CACHE_HOME=$state/cache HYPOTHESIS_STORAGE_DIRECTORY=$state/cache/hypothesis
   export RUFF_CACHE_DIR=$state/cache/ruff MYPY_CACHE_DIR=$state/cache/mypy
   check ruff check .

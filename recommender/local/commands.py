@@ -1,5 +1,6 @@
 """marquee local ...: the platform on one machine."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,35 +10,42 @@ from functools import partial
 import click
 
 from recommender.errors import Failed
-from recommender.local import running, verbs
-from recommender.local.by_hand import run_verb
+from recommender.local import by_hand, running, verbs
 from recommender.local.places import LocalSettings, Places
 from recommender.local.ports import is_free
+from recommender.local.process import ending_with
 from recommender.local.steps import Steps
 from recommender.local.supervisor import forget_outcome, supervise
 
 
 @click.group()
 def local() -> None:
-    """The platform on this machine: Postgres, a trained model and the API."""
+    """The platform on this machine: Postgres, Airflow, a trained model and the API."""
+
+
+no_airflow = click.option("--no-airflow", is_flag=True, help="Run the verbs of the DAGs directly.")
 
 
 @local.command()
 @click.option("--foreground", is_flag=True, help="Stay in the terminal; Ctrl-C stops everything.")
-def up(foreground: bool) -> None:
+@no_airflow
+def up(foreground: bool, no_airflow: bool) -> None:
     """Start everything and show a first recommendation; it runs until `marquee local down`."""
-    places = Places()
+    places, settings = Places(), LocalSettings.read()
     if running.holder(places.state):
         sys.exit(_join(places))
     running.end_children(places.state)
-    _check_port(LocalSettings.read().marquee_port)
-    sys.exit(_supervise(places) if foreground else _start(places))
+    _check_port(settings.marquee_port, "MARQUEE_PORT")
+    if not no_airflow:
+        _check_port(settings.airflow_port, "AIRFLOW_PORT")
+    sys.exit(_supervise(places, no_airflow) if foreground else _start(places, no_airflow))
 
 
 @local.command("supervise", hidden=True)
-def supervise_() -> None:
+@no_airflow
+def supervise_(no_airflow: bool) -> None:
     """What `up` starts and leaves behind."""
-    sys.exit(_supervise(Places()))
+    sys.exit(_supervise(Places(), no_airflow))
 
 
 @local.command()
@@ -60,31 +68,36 @@ def status() -> None:
 
 
 @local.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--ends-with-parent", is_flag=True, help="End when the process that started it does.")
 @click.argument("verb", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(verb: tuple[str, ...]) -> None:
+def run(ends_with_parent: bool, verb: tuple[str, ...]) -> None:
     """Run a verb with this platform's settings: marquee local run import FOLDER --client NAME."""
-    sys.exit(run_verb(LocalSettings.read(), Places(), verb))
+    program = list(map(str, by_hand.command(verb)))
+    environment = by_hand.environment(LocalSettings.read(), Places(), verb)
+    if ends_with_parent:
+        program = list(map(str, ending_with(os.getppid(), program, "KILL")))
+    os.execve(program[0], program, environment)  # noqa: S606 - one process, which a task can kill
 
 
-def _supervise(places: Places) -> int:
-    return supervise(places, partial(Steps, LocalSettings.read(), places))
+def _supervise(places: Places, no_airflow: bool) -> int:
+    return supervise(places, partial(Steps, LocalSettings.read(), places, with_airflow=not no_airflow))
 
 
-def _check_port(port: int) -> None:
+def _check_port(port: int, variable: str) -> None:
     if not is_free(port):
         raise Failed(
             f"Port {port} is taken by another program: end that one, or choose another port: "
-            f"MARQUEE_PORT={port + 1} ./setup.sh local"
+            f"{variable}={port + 1} ./setup.sh local"
         )
 
 
-def _start(places: Places) -> int:
+def _start(places: Places, no_airflow: bool) -> int:
     forget_outcome(places)
     log = places.log("supervisor")
     log.write_text("")
     with log.open("ab") as output:
         supervisor = subprocess.Popen(
-            [*verbs.command("marquee"), "local", "supervise"],
+            [*verbs.command("marquee"), "local", "supervise", *(["--no-airflow"] if no_airflow else [])],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -22,21 +22,31 @@ class Demo:
         self._http = httpx.Client(base_url=address, timeout=30)
         self._password = password
 
-    def wait_until_ready(self, child: subprocess.Popen[bytes], log: Path) -> None:
+    def wait_until_alive(self, child: subprocess.Popen[bytes], log: Path) -> None:
+        """Without a movie it is alive and not yet ready."""
         deadline = time.monotonic() + READY_WITHIN_S
         while (trouble := self._trouble()) is not None:
             if child.poll() is not None:
                 raise Failed(f"The API did not start: {last_line(log.read_bytes())} (more in {log})")
             if time.monotonic() > deadline:
-                raise Failed(f"The API is not ready after {READY_WITHIN_S:.0f} s: {trouble} (more in {log})")
+                raise Failed(f"The API is not up after {READY_WITHIN_S:.0f} s: {trouble} (more in {log})")
             time.sleep(0.1)
 
     def _trouble(self) -> str | None:
         try:
-            answer = self._http.get("/health/ready")
+            answer = self._http.get("/health/live")
         except httpx.HTTPError as error:
             return str(error)
         return None if answer.status_code == 200 else answer.text[:300]
+
+    def wait_for_model(self) -> str:
+        """The version that it serves; a running API looks for a new one every few seconds."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not (version := self._http.get("/health/ready").json()["model"]):
+            if time.monotonic() > deadline:
+                raise Failed(f"The API serves no model after {READY_WITHIN_S:.0f} s.")
+            time.sleep(0.1)
+        return str(version)
 
     def register(self) -> bool:
         """False when it was registered before."""

@@ -12,13 +12,16 @@ class Done:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def once(self, step: str, key: str, work: Callable[[], None]) -> bool:
+    def once(self, step: str, key: str, work: Callable[[], object]) -> bool:
         """False when it was done before, with the same key."""
-        if self._kept().get(step) == key:
+        if self.holds(step, key):
             return False
         work()
         self._file.write_text(json.dumps(self._kept() | {step: key}, indent=2))
         return True
+
+    def holds(self, step: str, key: str) -> bool:
+        return self._kept().get(step) == key
 
     def forget(self, step: str) -> None:
         self._file.write_text(json.dumps({k: v for k, v in self._kept().items() if k != step}, indent=2))

@@ -18,6 +18,7 @@ class LocalSettings(Refusing):
         None, repr=False, description="Another Postgres, as an administrator, instead of the embedded one."
     )
     marquee_port: int = Field(8000, ge=1, le=65535, description="The API's port on 127.0.0.1.")
+    airflow_port: int = Field(8080, ge=1, le=65535, description="The port of Airflow's UI on 127.0.0.1.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,33 @@ class Places:
         return self.state / "models"
 
     @property
-    def simulated(self) -> Path:
-        return self.state / "simulated"
+    def data(self) -> Path:
+        return self.state / "data"
+
+    @property
+    def dags(self) -> Path:
+        return self.project / "dags"
+
+    @property
+    def airflow(self) -> Path:
+        return self.state / "airflow"
+
+    @property
+    def airflow_environment(self) -> Path:
+        return self.state / "env-airflow"
+
+    @property
+    def airflow_password(self) -> Path:
+        return self.state / "airflow-password"
 
     @property
     def secrets(self) -> Path:
         return self.state / "secrets.json"
+
+    @property
+    def database_url(self) -> Path:
+        """There when another Postgres than the embedded one is used."""
+        return self.state / "database-url"
 
     @property
     def demo_password(self) -> Path:

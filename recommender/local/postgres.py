@@ -11,17 +11,18 @@ from pathlib import Path
 import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine, text
 
 from recommender.errors import Failed
 from recommender.local.data_folder import ENVIRONMENT, DataFolder, binaries
 from recommender.local.ports import HOST, free_port, is_free
 from recommender.local.process import last_line, start_child, stop_child
+from recommender.roles import make_role, url_for
 
 LONGEST_SOCKET_FOLDER = 90  # the kernel allows 107 bytes for the folder and "/.s.PGSQL.65535.lock"
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "128MB",
-    "max_connections": "60",
+    "max_connections": "100",
     "max_parallel_workers_per_gather": "0",  # their shared memory does not fit a container's /dev/shm
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -106,6 +107,17 @@ class Server:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if not cursor.fetchone():
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def give(self, name: str, password: str) -> str:
+        """The URL of a database for somebody else: its owner, of the same name, sees no other."""
+        self.make_database(name)
+        engine = create_engine(self.url(name))
+        with engine.begin() as connection:
+            make_role(connection, name, password)
+            connection.execute(text(f"ALTER DATABASE {name} OWNER TO {name}"))
+            connection.execute(text(f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"))
+        engine.dispose()
+        return url_for(self.url(name), name, password)
 
     def stop(self) -> None:
         if self._child:

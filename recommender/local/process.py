@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from recommender.local.running import end_session
 
 LAUNCHER = Path(__file__).with_name("child.py")
 
@@ -22,20 +25,9 @@ def start_child(
     output: int | IO[bytes],
 ) -> subprocess.Popen[bytes]:
     """Call it from the main thread: the kernel ends a child when the thread that made it ends."""
-    launcher: list[str | Path] = [
-        sys.executable,
-        "-I",
-        "-S",
-        LAUNCHER,
-        "--parent",
-        str(os.getpid()),
-        "--signal",
-        ends_by,
-    ]
-    if user:
-        launcher += ["--user", user, *(f"--reach={path}" for path in reach)]
+    rights = ["--user", user, *(f"--reach={path}" for path in reach)] if user else []
     return subprocess.Popen(
-        [*launcher, "--", *program],
+        ending_with(os.getpid(), program, ends_by, *rights),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -45,17 +37,31 @@ def start_child(
     )
 
 
+def ending_with(parent: int, program: Sequence[str | Path], by: str, *rights: str) -> list[str | Path]:
+    launcher: list[str | Path] = [
+        sys.executable,
+        "-I",
+        "-S",
+        LAUNCHER,
+        "--parent",
+        str(parent),
+        "--signal",
+        by,
+        *rights,
+    ]
+    return [*launcher, "--", *program]
+
+
 def stop_child(
     child: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM, within_s: float = 15
 ) -> None:
     """Ask, wait, then end its whole session; returns when the child is gone."""
     if child.poll() is None:
         child.send_signal(by)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         child.wait(within_s)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    end_session(child.pid)
+    child.wait()
 
 
 def last_line(output: bytes) -> str:

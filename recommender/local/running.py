@@ -47,11 +47,15 @@ def record(state: Path, name: str, pid: int) -> None:
 
 def children(state: Path) -> dict[int, str]:
     """Names of the recorded processes that still live; a later user of the id has another time of start."""
+    return {pid: name for pid, start, name in _recorded(state) if _started_at(pid) == start}
+
+
+def _recorded(state: Path) -> list[tuple[int, str, str]]:
     try:
         rows = [line.split(maxsplit=2) for line in (state / CHILDREN).read_text().splitlines()]
     except FileNotFoundError:
-        return {}
-    return {int(pid): name for pid, start, name in rows if _started_at(int(pid)) == start}
+        return []
+    return [(int(pid), start, name) for pid, start, name in rows]
 
 
 def end(state: Path, within_s: float = 20) -> bool:
@@ -68,11 +72,21 @@ def end(state: Path, within_s: float = 20) -> bool:
 def end_children(state: Path, within_s: float = 20) -> bool:
     """Children of a supervisor that is gone end by themselves; after a while they are made to."""
     left = children(state)
-    if not _wait(lambda: not children(state), within_s):
-        for pid in children(state):
+    _wait(lambda: not children(state), within_s)
+    for pid, start, _ in _recorded(state):
+        if _started_at(pid) == start:
             _signal(pid, signal.SIGKILL)
-        _wait(lambda: not children(state), 5)
+        if _started_at(pid) in ("", start):
+            end_session(pid)
+    _wait(lambda: not children(state), 5)
     return bool(left)
+
+
+def end_session(leader: int) -> None:
+    """A child leads a session of its own, and may leave processes behind in it."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        if _fields(stat)[3:4] == [str(leader)]:
+            _signal(int(stat.parent.name), signal.SIGKILL)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -99,11 +113,16 @@ def _locked(file: IO[str]) -> bool:
 
 def _started_at(pid: int) -> str:
     """In the kernel's ticks since it booted; "" for a process that is gone, or dead and not yet collected."""
+    fields = _fields(Path(f"/proc/{pid}/stat"))
+    return "" if not fields or fields[0] in "ZX" else fields[19]
+
+
+def _fields(stat: Path) -> list[str]:
+    """From the state on; none for a process that is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return stat.read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
+        return []
 
 
 if __name__ == "__main__":

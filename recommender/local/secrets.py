@@ -2,9 +2,10 @@
 
 import json
 import os
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from secrets import token_hex, token_urlsafe
+from secrets import token_bytes, token_hex, token_urlsafe
 
 from recommender.errors import Failed
 from recommender.roles import ROLES
@@ -15,6 +16,11 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "jwt_keys": lambda: f"{token_hex(4)}:{token_urlsafe(48)}",
     "tombstone_key": token_urlsafe,
     "demo": token_urlsafe,
+    "airflow": token_urlsafe,
+    "airflow_admin": token_urlsafe,
+    "airflow_api": token_urlsafe,
+    "airflow_jwt": lambda: token_urlsafe(64),
+    "airflow_fernet": lambda: urlsafe_b64encode(token_bytes(32)).decode(),
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from recommender.errors import MarqueeError
 from recommender.local.process import stop_child
+from recommender.local.running import end_session
 
 CALM_S = 60.0  # after this long its earlier deaths are forgotten
 LONGEST_PAUSE_S = 60.0
@@ -18,16 +19,23 @@ class Service:
     launch: Callable[[], subprocess.Popen[bytes]]
     record: Callable[[str, int], None]  # its name and process id
     ends_by: signal.Signals = signal.SIGTERM
+    patience_s: float = 15  # until it is ended by force
     child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
+        if self.child:
+            end_session(self.child.pid)  # what a dead one left behind
         self.child = self.launch()
         self.record(self.name, self.child.pid)
         return self.child
 
+    def ask_to_end(self) -> None:
+        if self.child and self.child.poll() is None:
+            self.child.send_signal(self.ends_by)
+
     def stop(self) -> None:
         if self.child:
-            stop_child(self.child, self.ends_by)
+            stop_child(self.child, self.ends_by, self.patience_s)
         self.child = None
 
     @property

@@ -1,47 +1,56 @@
-"""The nine steps from nothing to a first recommendation. Each may run again: what is done is skipped."""
+"""The steps from nothing to a first recommendation. Each may run again: what is done is skipped."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from recommender.errors import Away
-from recommender.local import running, verbs
-from recommender.local.by_hand import DATABASE
+from recommender.local import verbs
+from recommender.local.by_hand import DATABASE, stores
 from recommender.local.closing import closing_text
 from recommender.local.demo import Demo
-from recommender.local.done import Done, database_id, digest
+from recommender.local.done import database_id, digest
+from recommender.local.first_day import ByDags, ByVerbs
 from recommender.local.places import LocalSettings, Places
 from recommender.local.ports import HOST
 from recommender.local.postgres import Server
 from recommender.local.process import start_child
 from recommender.local.report import Report
-from recommender.local.secrets import read_or_make, write_private
+from recommender.local.secrets import write_private
 from recommender.local.service import Service
+from recommender.local.start import POSTGRES, Start
 from recommender.local.urls import PerRole, role_urls
 from recommender.roles import ROLES, make_roles
 
-Child = subprocess.Popen[bytes]
-HISTORY = ("--viewers", "600", "--seed", "7", "--until", "2026-01-01")
-VIEWERS = ("viewers", "--no-password", "--name", "Simulated viewers", "--email", "viewers@example.org")
+DAY, CLIENT = "2026-01-31", "viewers"
+SIMULATED = ("--day", DAY, "--client", CLIENT, "--source", "starter", "--viewers", "600", "--seed", "7")
+REGISTERED = (CLIENT, "--no-password", "--name", "Simulated viewers", "--email", "viewers@example.org")
 
 
 class Steps:
-    def __init__(self, settings: LocalSettings, places: Places, report: Report) -> None:
+    def __init__(
+        self, settings: LocalSettings, places: Places, report: Report, *, with_airflow: bool = True
+    ) -> None:
         self._places = places
         self._report = report
+        self._start = Start(places, report)
         self._port = settings.marquee_port
-        self._done = Done(places.done)
-        self._secrets = read_or_make(places.secrets)
+        self._secrets = self._start.secrets
         self._given_url = settings.database_url
         self._demo = Demo(self.address, self._secrets["demo"])
-        self.services: list[Service] = []
+        server = Server(places.postgres, self._secrets["postgres"], places.fresh_log("postgres"))
+        self._server = server
+        self._day = (
+            ByDags(self._start, self._embedded, settings.airflow_port, DAY)
+            if with_airflow
+            else ByVerbs(self._verb, DAY)
+        )
         self._urls: PerRole[str]
         self._database_id = ""
 
@@ -49,16 +58,20 @@ class Steps:
     def address(self) -> str:
         return f"http://{HOST}:{self._port}"
 
+    @property
+    def services(self) -> list[Service]:
+        return self._start.services
+
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
         return [
             ("find Postgres" if self._given_url else "start Postgres", self._open_database),
             ("make the roles", self._make_roles),
             ("migrate the schema", self._migrate),
-            ("load the starter catalogue", self._load_catalogue),
-            ("simulate viewers' histories", self._simulate),
-            ("load the histories", self._load_histories),
-            ("train and publish a model", self._train),
+            ("simulate a day of viewers", self._simulate),
             ("start the API", self._start_api),
+            *self._day.preparation(),
+            (f"{self._day.by} inject-data for {DAY}", self._inject),
+            (f"{self._day.by} train-model", self._train),
             ("register the demo client", self._register),
         ]
 
@@ -70,28 +83,29 @@ class Steps:
 
     def stop(self) -> None:
         self._demo.close()
-        for service in reversed(self.services):
-            service.stop()
+        self._day.close()
+        self._start.stop()
 
     def _open_database(self) -> None:
-        url = self._given_url or self._start_postgres()
+        url = self._given_url or self._embedded().url(DATABASE)
+        self._remember(self._given_url)
         self._urls = role_urls(url, self._secrets)
         self._report.note(f"at {make_url(url).host}:{make_url(url).port or 5432}")
 
-    def _start_postgres(self) -> str:
-        server = Server(self._places.postgres, self._secrets["postgres"], self._places.fresh_log("postgres"))
-        self._start("Postgres", server.launch, signal.SIGINT)
-        server.wait_until_ready()
-        server.make_database(DATABASE)
-        return server.url(DATABASE)
+    def _embedded(self) -> Server:
+        """Airflow's own database is always in it."""
+        if not self._server.running:
+            self._start.service(POSTGRES, self._server.launch, ends_by=signal.SIGINT)
+            self._server.wait_until_ready()
+            self._server.make_database(DATABASE)
+        return self._server
 
-    def _start(
-        self, name: str, launch: Callable[[], Child], ends_by: signal.Signals = signal.SIGTERM
-    ) -> Child:
-        """From here on it is watched, and stopped with the rest."""
-        service = Service(name, launch, partial(running.record, self._places.state), ends_by)
-        self.services.append(service)
-        return service.start()
+    def _remember(self, url: str | None) -> None:
+        """For the verbs, which a DAG or a person runs later."""
+        if url:
+            write_private(self._places.database_url, url)
+        else:
+            self._places.database_url.unlink(missing_ok=True)
 
     def _make_roles(self) -> None:
         admin = create_engine(self._urls.admin)
@@ -106,45 +120,53 @@ class Steps:
     def _migrate(self) -> None:
         self._verb("migrate", url=self._urls.owner)
         self._verb("tidy")
-
-    def _load_catalogue(self) -> None:
-        starter = self._places.starter
-        key = f"{digest(starter / 'movies.csv')}@{self._database_id}"
-        self._once("catalogue", key, partial(self._verb, "import", starter, "--source", "starter"))
+        self._verb("clients", "add", *REGISTERED, url=self._urls.owner)
 
     def _simulate(self) -> None:
-        if not self._places.simulated.exists():
-            self._done.forget("simulated")
-        key = f"{digest(self._places.starter / 'movies.csv')} {' '.join(HISTORY)}"
-        self._once("simulated", key, self._write_histories)
+        if not self._manifest.exists():
+            self._start.done.forget("simulated")
+        key = f"{digest(self._places.starter / 'movies.csv')} {' '.join(SIMULATED)}"
+        self._start.once("simulated", key, self._write_day)
 
-    def _write_histories(self) -> None:
-        movies = self._places.starter / "movies.csv"
-        program = [*verbs.command("marquee-simulate"), "history", *HISTORY]
-        self._run("simulate", [*program, "--movies", movies, "--out", self._places.simulated], {})
+    @property
+    def _manifest(self) -> Path:
+        return self._places.data / "simulation_data" / DAY / "manifest.json"
 
-    def _load_histories(self) -> None:
-        self._once("histories", self._histories_key(), self._import_histories)
+    def _write_day(self) -> None:
+        files = ("--movies", self._places.starter / "movies.csv", "--out", self._manifest.parent.parent)
+        self._start.run(
+            "simulate", [*verbs.command("marquee-simulate"), "day", *SIMULATED, *files], os.environ
+        )
 
-    def _histories_key(self) -> str:
-        return f"{digest(*sorted(self._places.simulated.glob('*.csv')))}@{self._database_id}"
-
-    def _import_histories(self) -> None:
-        self._verb("clients", "add", *VIEWERS, url=self._urls.owner)
-        self._verb("import", self._places.simulated, "--client", VIEWERS[0], "--source", "starter")
+    def _inject(self) -> None:
+        """Again, unless it was learned from: loading the same day twice changes nothing."""
+        if not self._places.models.exists():
+            self._start.done.forget("learned")
+        if self._start.done.holds("learned", self._first_day):
+            self._report.note("done before")
+        else:
+            self._day.inject()
 
     def _train(self) -> None:
-        """Once: a champion of what came in later is made by `marquee train`, when somebody asks for it."""
-        if not self._places.models.exists():
-            self._done.forget("model")
-        self._once("model", self._histories_key(), partial(self._verb, "train"))
+        """Once: later days are learned from when their files come."""
+        self._start.once("learned", self._first_day, self._learn)
+
+    @property
+    def _first_day(self) -> str:
+        return f"{digest(self._manifest)}@{self._database_id}"
+
+    def _learn(self) -> None:
+        if self._day.train():
+            self._demo.wait_for_model()
+        else:
+            self._report.note("no model was published: publish says why")
 
     def _start_api(self) -> None:
-        child = self._start("The API", self._launch_api)
-        self._demo.wait_until_ready(child, self._places.log("api"))
+        child = self._start.service("The API", self._launch_api)
+        self._demo.wait_until_alive(child, self._places.log("api"))
         self._report.note(f"at {self.address}")
 
-    def _launch_api(self) -> Child:
+    def _launch_api(self) -> "subprocess.Popen[bytes]":
         env = self._environment(self._urls.api) | {
             "HOST": HOST,
             "PORT": str(self._port),
@@ -160,32 +182,20 @@ class Steps:
             self._report.note("registered before")
         self._demo.sign_in()
 
-    def _once(self, step: str, key: str, work: Callable[[], None]) -> None:
-        if not self._done.once(step, key, work):
-            self._report.note("done before")
-
-    def _verb(self, *words: str | Path, url: str | None = None) -> None:
+    def _verb(self, *words: str, url: str | None = None) -> bool:
         """A verb that a person could run by hand; as the pipeline unless another role is needed."""
-        program: list[str | Path] = [*verbs.command("marquee"), *words]
-        self._run(str(words[0]), program, self._environment(url or self._urls.pipeline))
-
-    def _run(self, log: str, program: Sequence[str | Path], env: Mapping[str, str]) -> None:
-        verbs.run(
-            program,
-            env={**os.environ, **env},
-            cwd=self._places.project,
-            log=self._places.fresh_log(log),
-            show=self._report.line,
-        )
+        program = [*verbs.command("marquee"), *words]
+        return self._start.run(words[0], program, self._environment(url or self._urls.pipeline))
 
     def _environment(self, url: str) -> dict[str, str]:
-        ours = {"MODELS_URL": str(self._places.models), "TOMBSTONE_KEY": self._secrets["tombstone_key"]}
+        ours = stores(self._places, self._secrets["tombstone_key"])
         return {**os.environ, **ours, "DATABASE_URL": url}
 
     def _addresses(self) -> dict[str, str]:
         database = make_url(self._urls.admin).set(password=None)
         return {
             "API docs": f"{self.address}/docs",
+            **self._day.addresses(),
             "Postgres": f"{database.host}:{database.port or 5432}, database {database.database}, "
             f"user {database.username}; passwords in {self._places.secrets}",
             "Data": str(self._places.state),

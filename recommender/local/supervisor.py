@@ -23,7 +23,8 @@ class Stopped(BaseException):
 
 
 class Platform(Protocol):
-    services: list[Service]
+    @property
+    def services(self) -> list[Service]: ...
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]: ...
     def closing(self) -> str: ...

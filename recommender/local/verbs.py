@@ -12,6 +12,7 @@ from recommender.errors import Failed
 from recommender.local.process import start_child
 
 SHOWN_EVERY_S = 2.0
+NOTHING_TO_DO = 99  # a verb's status, which Airflow shows as skipped
 
 
 def command(name: str) -> list[str]:
@@ -26,7 +27,8 @@ def run(
     cwd: Path,
     log: Path,
     show: Callable[[str], None],
-) -> None:
+) -> bool:
+    """False when it said that there was nothing to do."""
     last, env = "", {**env, "PYTHONUNBUFFERED": "1"}  # so that its last line is the last that it said
     with (
         start_child(program, ends_by="KILL", env=env, cwd=cwd, output=subprocess.PIPE) as child,
@@ -39,8 +41,9 @@ def run(
         except BaseException:
             child.kill()
             raise
-    if child.returncode != 0:
+    if child.returncode not in (0, NOTHING_TO_DO):
         raise Failed(f"{last.removeprefix('marquee: ') or 'It said nothing.'} (more in {log})")
+    return child.returncode == 0
 
 
 def _lines(child: subprocess.Popen[bytes]) -> Iterator[str]:

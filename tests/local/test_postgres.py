@@ -59,6 +59,23 @@ def test_no_password_stays_in_the_folder(running: Server) -> None:
     assert running.place.data.stat().st_mode & 0o077 == 0
 
 
+def test_a_database_for_somebody_else_is_all_that_its_owner_sees(running: Server) -> None:
+    running.make_database("films")
+    admin = create_engine(running.url("films"))
+    with admin.begin() as connection:
+        connection.execute(text("REVOKE CONNECT ON DATABASE films FROM PUBLIC"))
+    admin.dispose()
+    for password in ("first", "second"):
+        url = running.give("airflow", password)
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS runs (id int)"))
+            assert connection.scalar(text("SELECT current_user")) == "airflow"
+        engine.dispose()
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        psycopg2.connect(host=HOST, port=running.port, user="airflow", password="second", dbname="films")
+
+
 def test_what_was_written_is_there_after_stop_and_start(running: Server) -> None:
     ask(running, "CREATE TABLE stopped AS SELECT 1 AS n; SELECT 1")
     port = running.port

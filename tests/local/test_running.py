@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,29 @@ def test_end_ends_the_holder_and_the_child_that_outlived_it(tmp_path: Path, hold
         assert child.wait(5) == -9
     assert holder.wait(5) == -15
     assert running.children(tmp_path) == {}
+
+
+# A process in a group of its own, in the session of its parent: so Airflow's scheduler makes workers.
+LEAVER = """
+import subprocess, sys
+print(subprocess.Popen(["/bin/sleep", "600"], process_group=0).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_end_ends_what_a_dead_child_left_behind(tmp_path: Path, ends: Callable[[int, float], bool]) -> None:
+    command = [sys.executable, "-c", LEAVER]
+    with subprocess.Popen(
+        command, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout
+        left = int(child.stdout.readline())
+        running.record(tmp_path, "The scheduler", child.pid)
+        child.kill()
+        child.wait()
+        assert not ends(left, 0)
+        running.end(tmp_path, within_s=0.1)
+        assert ends(left, 5)
 
 
 def test_a_later_user_of_a_recorded_id_is_left_alone(tmp_path: Path) -> None:

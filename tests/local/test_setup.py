@@ -16,8 +16,8 @@ def clone(tmp_path: Path) -> Path:
     """What a fresh clone holds, below a folder of mode 0700 with a space in its name."""
     clone = tmp_path / "a fresh clone"
     clone.mkdir(mode=0o700)
-    ours = ["api", "migrations", "recommender", "requirements", "simulator", "pyproject.toml", "setup.sh"]
-    for name in ours:
+    folders = ["api", "dags", "migrations", "recommender", "requirements", "simulator"]
+    for name in [*folders, "pyproject.toml", "setup.sh"]:
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
         copy(PROJECT / name, clone / name)
     return clone
@@ -37,7 +37,8 @@ def setup(clone: Path, *words: str, **environment: str) -> Done:
 def test_without_a_word_it_says_what_it_can_do(clone: Path) -> None:
     done = setup(clone)
     assert done.returncode == 0
-    assert "./setup.sh local [--foreground]" in done.stdout
+    assert "./setup.sh local " in done.stdout
+    assert "--no-airflow" in done.stdout
     assert not (clone / ".marquee").exists()
 
 
@@ -65,6 +66,30 @@ def test_without_python_it_says_what_to_install(clone: Path) -> None:
     )
 
 
+ONLY_3_14 = """#!/bin/sh
+case "$*" in
+  *"(3, 13)"*) ;;
+  *-V*) echo Python 3.14.0 ;;
+  *) echo "$0" ;;
+esac
+"""
+
+
+def test_where_airflow_has_no_python_that_it_knows_it_says_how_to_do_without(clone: Path) -> None:
+    tools = clone / "tools"
+    tools.mkdir()
+    for name in ("bash", "dirname", "uname", "mkdir", "tail"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    (tools / "python3").write_text(ONLY_3_14)
+    (tools / "python3").chmod(0o755)
+    done = setup(clone, "local", PATH=str(tools))
+    assert done.returncode == 1
+    assert done.stderr == (
+        "setup.sh: Airflow wants Python 3.11, 3.12 or 3.13, and only Python 3.14.0 is here: "
+        "install one of these too, or start without Airflow: ./setup.sh local --no-airflow\n"
+    )
+
+
 def test_without_a_network_it_asks_for_one(clone: Path) -> None:
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
     done = setup(clone, "local", **nowhere, PIP_FIND_LINKS="", PIP_EXTRA_INDEX_URL="")
@@ -75,10 +100,10 @@ def test_without_a_network_it_asks_for_one(clone: Path) -> None:
 
 @pytest.mark.full
 def test_two_commands_lead_to_a_recommendation_and_down_leaves_no_process(clone: Path) -> None:
-    port = {"MARQUEE_PORT": str(free_port())}
+    ports = {"MARQUEE_PORT": str(free_port()), "AIRFLOW_PORT": str(free_port())}
     try:
-        first = setup(clone, "local", **port)
-        again = setup(clone, "local", **port)
+        first = setup(clone, "local", **ports)
+        again = setup(clone, "local", **ports)
     finally:
         down = setup(clone, "down")
     assert first.returncode == 0, first.stdout + first.stderr
@@ -95,10 +120,10 @@ def test_two_commands_lead_to_a_recommendation_and_down_leaves_no_process(clone:
 def test_a_second_start_skips_what_is_done(clone: Path) -> None:
     port = {"MARQUEE_PORT": str(free_port())}
     try:
-        setup(clone, "local", **port)
+        setup(clone, "local", "--no-airflow", **port)
         setup(clone, "down")
-        second = setup(clone, "local", **port)
+        second = setup(clone, "local", "--no-airflow", **port)
     finally:
         setup(clone, "down")
     assert second.returncode == 0, second.stdout + second.stderr
-    assert second.stdout.count("done before") == 4
+    assert second.stdout.count("done before") == 3
