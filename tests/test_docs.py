@@ -13,10 +13,16 @@ from api.metrics import Metrics
 from api.settings import ApiSettings
 from recommender.cli import main
 from recommender.local.places import LocalSettings
-from recommender.settings import DatabaseSettings, DeletionSettings, ModelSettings, RolePasswords
+from recommender.settings import (
+    DatabaseSettings,
+    DataSettings,
+    DeletionSettings,
+    ModelSettings,
+    RolePasswords,
+)
 
 ROOT = Path(__file__).parent.parent
-CORE = (DatabaseSettings, ModelSettings, DeletionSettings, RolePasswords, LocalSettings)
+CORE = (DatabaseSettings, DataSettings, ModelSettings, DeletionSettings, RolePasswords, LocalSettings)
 PAGES = sorted(path for path in ROOT.rglob("*.md") if ".marquee" not in path.parts)
 
 
