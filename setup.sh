@@ -151,6 +151,8 @@ make_unless() {
   stamp=$("$python" -V; cat "$lock" requirements/uv.txt "${@:5}" | sha256sum)
   if [[ -e $environment ]]; then
     [[ $(cat "$environment/.stamp" 2>/dev/null) == "$stamp" ]] && "$check" "$environment" >>"$log" 2>&1 && return
+    ! "$python" -I recommender/local/running.py "$state" --look ||
+      fail "The environment in $environment is to be made anew, and Marquee runs: end it first with ./setup.sh down"
     echo "The environment in $environment is broken, or made of other versions: it is made anew."
   fi
   check_disk

@@ -14,7 +14,7 @@ was learned from already is not learned from twice: then `snapshot` is skipped, 
 | `refold` | folds all users into the champion's space |
 | `recommend-all` | nightly lists, for the clients that ask for them |
 | `drift` | how today's histories differ from those that the champion was trained on |
-| `tidy` | partitions and keys that are past their time |
+| `tidy` | what is past its time: the log, keys, data of trainings, models; erases deleted users from files |
 
 | outcome | what it means, what to do |
 |---|---|
@@ -44,6 +44,7 @@ CANDIDATE = {"VERSION": "{{ ti.xcom_pull('train').version }}"}
     ),
     catchup=False,
     max_active_runs=1,
+    allowed_run_types=["scheduled", "asset_triggered", "manual"],  # a backfill would run beside these
     params=PARAMS | {"shards": PARTS},
     default_args=EACH,
     user_defined_macros={"day_of": day_of},

@@ -63,7 +63,8 @@ class Airflow:
         theirs = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
         theirs.pop("DATABASE_URL", None)
         ours = {f"AIRFLOW__{key}": value for key, value in self._settings().items()}
-        return {**theirs, **ours, "AIRFLOW_HOME": str(self._places.airflow), **_steps()}
+        home = {"AIRFLOW_HOME": str(self._places.airflow)}
+        return {**theirs, **_without_proxy(), **ours, **home, **_steps()}
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -92,6 +93,12 @@ class Airflow:
     @property
     def _passwords(self) -> Path:
         return self._places.airflow / "passwords.json"
+
+
+def _without_proxy() -> dict[str, str]:
+    """A task talks to the API server on this machine, whatever proxy leads out of it."""
+    kept = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), f"{kept},{HOST}" if kept else HOST)
 
 
 def _steps() -> dict[str, str]:

@@ -35,9 +35,7 @@ def up(foreground: bool, no_airflow: bool) -> None:
     if running.holder(places.state):
         sys.exit(_join(places))
     running.end_children(places.state)
-    _check_port(settings.marquee_port, "MARQUEE_PORT")
-    if not no_airflow:
-        _check_port(settings.airflow_port, "AIRFLOW_PORT")
+    _check_ports(settings, no_airflow)
     sys.exit(_supervise(places, no_airflow) if foreground else _start(places, no_airflow))
 
 
@@ -83,6 +81,15 @@ def _supervise(places: Places, no_airflow: bool) -> int:
     return supervise(places, partial(Steps, LocalSettings.read(), places, with_airflow=not no_airflow))
 
 
+def _check_ports(settings: LocalSettings, no_airflow: bool) -> None:
+    _check_port(settings.marquee_port, "MARQUEE_PORT")
+    if no_airflow:
+        return
+    if settings.airflow_port == settings.marquee_port:
+        raise Failed(f"MARQUEE_PORT and AIRFLOW_PORT are both {settings.airflow_port}: each needs its own.")
+    _check_port(settings.airflow_port, "AIRFLOW_PORT")
+
+
 def _check_port(port: int, variable: str) -> None:
     if not is_free(port):
         raise Failed(
@@ -105,7 +112,10 @@ def _start(places: Places, no_airflow: bool) -> int:
             start_new_session=True,
         )
     try:
-        return follow(places, lambda: supervisor.poll() is None)
+        status = follow(places, lambda: supervisor.poll() is None)
+        if status:
+            supervisor.wait()  # until what it has started is gone: the next start must not meet it
+        return status
     except KeyboardInterrupt:
         supervisor.terminate()
         supervisor.wait()

@@ -19,7 +19,7 @@ class DagRuns:
     """`alive` raises when a process that we wait for has ended."""
 
     def __init__(self, address: str, user: str, password: str, alive: Callable[[], None]) -> None:
-        self._http = httpx.Client(base_url=address, timeout=30)
+        self._http = httpx.Client(base_url=address, timeout=30, trust_env=False)  # no proxy leads here
         self._address = address
         self._sign_in = {"username": user, "password": password}
         self._alive = alive
@@ -29,7 +29,7 @@ class DagRuns:
 
     def wait_for_api(self) -> None:
         self._wait(lambda: self._health() is not None, "Airflow's API does not answer")
-        answer = self._http.post("/auth/token", json=self._sign_in)
+        answer = self._send("POST", "/auth/token", json=self._sign_in)
         if answer.status_code != 201:
             raise Failed(f"Airflow does not let us sign in: {answer.text[:300]}")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -46,9 +46,10 @@ class DagRuns:
         return str(run["dag_run_id"])
 
     def started_by(self, dag: str, cause: str) -> str:
-        """The run of the DAG that an asset event of another run has started, or will soon."""
+        """The run that an asset event of another run has started, or will when earlier runs have ended."""
         found: list[str] = []
-        self._wait(lambda: self._find(dag, cause, found), f"No run of {dag} was started by {cause}")
+        trouble = f"No run of {dag} was started by {cause}"
+        self._wait(lambda: self._find(dag, cause, found), trouble, busy=lambda: self._goes_on(dag))
         return found[0]
 
     def follow(self, dag: str, run: str, show: Callable[[str], None]) -> dict[str, str]:
@@ -90,6 +91,10 @@ class DagRuns:
                 found.append(str(run["dag_run_id"]))
         return bool(found)
 
+    def _goes_on(self, dag: str) -> bool:
+        active = {"state": ["queued", "running"], "limit": 1}
+        return bool(self._get(f"/api/v2/dags/{dag}/dagRuns", active)["total_entries"])
+
     def _health(self) -> Record | None:
         try:
             answer = self._http.get("/api/v2/monitor/health")
@@ -102,21 +107,32 @@ class DagRuns:
         return all((health.get(part) or {}).get("status") == "healthy" for part in HEALTHY)
 
     def _known(self, dag: str) -> bool:
-        return self._http.get(f"/api/v2/dags/{dag}").status_code == 200
+        return self._send("GET", f"/api/v2/dags/{dag}").status_code == 200
 
-    def _wait(self, until: Callable[[], bool], trouble: str) -> None:
+    def _wait(
+        self, until: Callable[[], bool], trouble: str, busy: Callable[[], bool] = lambda: False
+    ) -> None:
         deadline = time.monotonic() + READY_WITHIN_S
         while not until():
             self._alive()
-            if time.monotonic() > deadline:
+            if busy():
+                deadline = time.monotonic() + READY_WITHIN_S
+            elif time.monotonic() > deadline:
                 raise Failed(f"{trouble} after {READY_WITHIN_S:.0f} s.")
             time.sleep(LOOK_EVERY_S)
 
     def _get(self, path: str, asked: Mapping[str, Any] | None = None) -> Record:
-        return self._answer(self._http.get(path, params=asked), path)
+        return self._answer(self._send("GET", path, params=asked), path)
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Record:
-        return self._answer(self._http.post(path, json=body), path)
+        return self._answer(self._send("POST", path, json=body), path)
+
+    def _send(self, method: str, path: str, **what: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **what)
+        except httpx.HTTPError as error:
+            self._alive()
+            raise Failed(f"Airflow does not answer to {method} {path}: {error}") from error
 
     @staticmethod
     def _answer(answer: httpx.Response, path: str) -> Record:

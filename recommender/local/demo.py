@@ -19,7 +19,7 @@ HISTORY = ("The Matrix (1999)", "Inception (2010)", "Toy Story (1995)", "Spirite
 
 class Demo:
     def __init__(self, address: str, password: str) -> None:
-        self._http = httpx.Client(base_url=address, timeout=30)
+        self._http = httpx.Client(base_url=address, timeout=30, trust_env=False)  # no proxy leads here
         self._password = password
 
     def wait_until_alive(self, child: subprocess.Popen[bytes], log: Path) -> None:

@@ -72,7 +72,7 @@ class ByDags:
     def _start_airflow(self) -> None:
         url = self._embedded().give("airflow", self._start.secrets["airflow"])
         self._airflow.prepare(url)
-        self._start.once("airflow", self._version(url), self._migrate)
+        self._start.done.once("airflow", self._version(url), self._migrate)
         for name in PROCESSES:
             self._start.service(name, partial(self._airflow.launch, name), patience_s=PATIENCE_S)
             if name == API:  # a scheduler without it fails its first tasks

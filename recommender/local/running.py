@@ -1,5 +1,5 @@
 """Which processes are ours: who holds the lock, and whom it has started. Standard library only, because
-`./setup.sh down` must work when the environment does not: python3 -I running.py STATE_FOLDER
+`./setup.sh down` must work when the environment does not: python3 -I running.py STATE_FOLDER [--look]
 """
 
 import fcntl
@@ -126,4 +126,6 @@ def _fields(stat: Path) -> list[str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["--look"]:
+        sys.exit(holder(Path(sys.argv[1])) is None)
     sys.stdout.write("Marquee is stopped.\n" if end(Path(sys.argv[1])) else "Marquee was not running.\n")

@@ -159,7 +159,7 @@ class Steps:
         if self._day.train():
             self._demo.wait_for_model()
         else:
-            self._report.note("no model was published: publish says why")
+            self._report.note("nothing was published: the first step that was skipped says why")
 
     def _start_api(self) -> None:
         child = self._start.service("The API", self._launch_api)

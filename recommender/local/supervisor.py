@@ -1,5 +1,6 @@
 """One process that starts everything, keeps it running and ends it. Its children end when it does."""
 
+import os
 import signal
 import sys
 import time
@@ -34,6 +35,7 @@ class Platform(Protocol):
 def supervise(places: Places, make_platform: Callable[[Report], Platform], out: TextIO = sys.stdout) -> int:
     """Returns the process's status, when the platform has ended."""
     places.state.mkdir(exist_ok=True)
+    os.umask(0o077)  # what its processes write is about people
     lock = running.hold(places.state)
     if lock is None:
         out.write("Marquee is already running.\n")

@@ -18,6 +18,7 @@ from recommender.local.dag_runs import DagRuns
 from recommender.local.places import PROJECT, Places
 from recommender.local.ports import HOST, free_port
 from recommender.local.steps import DAY
+from tests.local.conftest import processes_of
 
 COPIED = ("api", "dags", "migrations", "recommender", "requirements", "simulator")
 KILLED = "process"
@@ -107,15 +108,6 @@ def first_of(clone: Path, verb: str) -> int:
                 return int(place.name)
 
 
-def processes_of(clone: Path) -> Iterator[Path]:
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(clone).encode() in (place / "environ").read_bytes() and int(place.name) != os.getpid():
-                yield place
-        except OSError:  # gone meanwhile
-            continue
-
-
 def test_the_asset_starts_training_once_and_the_api_serves_what_was_published(platform: Platform) -> None:
     (train,) = platform.started_runs("train-model", "asset_triggered")
     assert train["state"] == "success"
@@ -160,9 +152,38 @@ def test_a_bad_parameter_is_refused_with_its_reason(
     assert why in answer.json()["detail"]
 
 
-def test_it_listens_on_the_loopback_address_only(platform: Platform) -> None:
-    assert platform.airflow.base_url.host == HOST
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        address, port = line.split()[1].split(":")
-        if int(port, 16) in (platform.airflow.base_url.port, 8793, 8794):
-            assert address == "0100007F"
+def test_nothing_is_trained_beside_a_run(platform: Platform) -> None:
+    body = {"dag_id": "train-model", "from_date": "2026-01-30T00:00:00Z", "to_date": "2026-01-31T00:00:00Z"}
+    answer = platform.airflow.post("/api/v2/backfills", json=body)
+    assert answer.status_code == 400
+    assert "does not allow backfill runs" in answer.json()["detail"]
+
+
+def test_it_listens_on_the_loopback_address_only(platform: Platform, clone: Path) -> None:
+    ports = {address.rpartition(":")[2]: address for address in listening(clone)}
+    assert {f"{client.base_url.port:04X}" for client in (platform.airflow, platform.api)} < set(ports)
+    assert {address.rpartition(":")[0] for address in ports.values()} == {"0100007F"}
+
+
+def listening(clone: Path) -> Iterator[str]:
+    """The addresses of its processes, as the kernel writes them: backwards, in hexadecimal digits."""
+    ours = {file for place in processes_of(clone) for file in open_files(place)}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in ours:
+                yield fields[1]
+
+
+def open_files(place: Path) -> Iterator[str]:
+    for file in (place / "fd").glob("*"):
+        try:
+            yield str(file.readlink())
+        except OSError:  # closed meanwhile
+            continue
+
+
+def test_what_it_writes_about_people_is_for_its_owner_only(platform: Platform, clone: Path) -> None:
+    assert platform.said
+    for folder in (Places(clone).data, Places(clone).airflow, Places(clone).models):
+        assert folder.stat().st_mode & 0o077 == 0, folder

@@ -11,7 +11,7 @@ import pytest
 from recommender.errors import Failed
 from recommender.local import commands
 from recommender.local.airflow import ADMIN, PROCESSES, Airflow
-from recommender.local.places import Places
+from recommender.local.places import LocalSettings, Places
 from recommender.local.ports import HOST
 from recommender.local.process import start_child
 from recommender.local.report import Report
@@ -83,6 +83,21 @@ def test_a_port_that_is_taken_is_named_with_its_variable() -> None:
             Failed, match=rf"Port {port} is taken .* AIRFLOW_PORT={port + 1} \./setup\.sh local"
         ):
             commands._check_port(port, "AIRFLOW_PORT")
+
+
+def test_two_services_do_not_share_a_port() -> None:
+    settings = LocalSettings(database_url=None, marquee_port=18_000, airflow_port=18_000)
+    with pytest.raises(Failed, match="MARQUEE_PORT and AIRFLOW_PORT are both 18000"):
+        commands._check_ports(settings, no_airflow=False)
+    commands._check_ports(settings, no_airflow=True)
+
+
+def test_no_proxy_stands_between_a_task_and_airflow(
+    airflow: Airflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "example.com")
+    told = airflow.environment()
+    assert told["no_proxy"] == told["NO_PROXY"] == f"example.com,{HOST}"
 
 
 def test_waiting_ends_when_a_service_does(places: Places) -> None:

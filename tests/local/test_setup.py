@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from recommender.local import running
 from recommender.local.places import PROJECT
 from recommender.local.ports import free_port
+from tests.local.conftest import processes_of
 
 Done = subprocess.CompletedProcess[str]
 
@@ -98,6 +100,22 @@ def test_without_a_network_it_asks_for_one(clone: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_an_environment_is_not_made_anew_below_a_platform_that_runs(clone: Path) -> None:
+    state = clone / ".marquee"
+    (state / "env" / "bin").mkdir(parents=True)
+    (state / "env" / ".stamp").write_text("of an earlier version")
+    lock = running.hold(state)
+    assert lock
+    with lock:
+        done = setup(clone, "local", "--no-airflow")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"setup.sh: The environment in {state}/env is to be made anew, and Marquee runs: "
+        "end it first with ./setup.sh down\n"
+    )
+    assert (state / "env" / "bin").is_dir()
+
+
 @pytest.mark.full
 def test_two_commands_lead_to_a_recommendation_and_down_leaves_no_process(clone: Path) -> None:
     ports = {"MARQUEE_PORT": str(free_port()), "AIRFLOW_PORT": str(free_port())}
@@ -111,9 +129,7 @@ def test_two_commands_lead_to_a_recommendation_and_down_leaves_no_process(clone:
     closing = first.stdout[first.stdout.index("For a viewer") :]
     assert again.stdout == f"Marquee is already running.\n{closing}"
     assert down.stdout == "Marquee is stopped.\n"
-    assert not [
-        path for path in Path("/proc").glob("[0-9]*/cmdline") if str(clone).encode() in path.read_bytes()
-    ]
+    assert not list(processes_of(clone))
 
 
 @pytest.mark.full

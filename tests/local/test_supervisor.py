@@ -40,6 +40,7 @@ class Sleeper:
 
     def go_on(self):
         self.report.note("going on")
+        (folder / "ratings.csv").touch()
         if way == "failing":
             raise Failed("There is no way.")
         if way == "broken":
@@ -94,6 +95,7 @@ def test_following_ends_with_the_closing_text_and_leaves_it_running(
         assert shown.endswith("The end of the beginning.\n")
         assert places.ready.read_text() == "The end of the beginning.\n"
         assert running.holder(places.state) == process.pid
+        assert (places.project / "ratings.csv").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
