@@ -53,7 +53,7 @@ CREATE POLICY own_client ON nightly_lists TO marquee_api USING (client_id = curr
 CREATE POLICY every_client ON nightly_lists TO marquee_pipeline USING (true);
 
 GRANT SELECT (nightly_k), UPDATE (nightly_k) ON clients TO marquee_api;
-GRANT SELECT (nightly_k) ON clients TO marquee_pipeline;
+GRANT SELECT (nightly_k, status) ON clients TO marquee_pipeline;
 GRANT SELECT ON nightly_lists, publications, drift TO marquee_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON nightly_lists, drift TO marquee_pipeline;
 GRANT SELECT, INSERT ON publications TO marquee_pipeline;

@@ -1,14 +1,14 @@
 """The registry of models in Postgres: each version trained, what the gate said, and the champion."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
-from recommender.errors import NotFound
+from recommender.errors import Failed, NotFound
 
 _STATE = text("""
     SELECT s.champion, s.catalogue_revision, m.artifact_url, v.version_num AS schema
@@ -21,11 +21,12 @@ _REGISTER = text("""
 """)
 _JUDGED = text("""
     UPDATE models SET metrics = CAST(:metrics AS jsonb), verdict = CAST(:verdict AS jsonb),
-        status = CASE WHEN status = 'published' THEN status ELSE :status END
-    WHERE version = :version
+        status = :status
+    WHERE version = :version AND status <> 'published'
 """)
 _PUBLISHED = text("""
-    UPDATE models SET status = 'published', artifact_url = :artifact_url WHERE version = :version
+    UPDATE models SET status = 'published', artifact_url = :artifact_url
+    WHERE version = :version AND artifact_url <> ''
 """)
 _CHAMPION = text("UPDATE serving SET champion = :version, champion_since = now()")
 _PUBLICATION = text("""
@@ -50,6 +51,8 @@ _NEWEST = text(f"{_ENTRIES} ORDER BY m.trained_at DESC, m.version LIMIT 1")
 _ONE = text(f"{_ENTRIES} WHERE m.version = :version")
 _SERVING = text(f"{_ENTRIES} WHERE m.version = s.champion")
 Kind = Literal["gate", "forced", "rollback"]
+_FILELESS = text("SELECT version FROM models WHERE artifact_url = ''")
+_LET_GO = text("UPDATE models SET artifact_url = '' WHERE version = ANY(:versions)")
 _LOCK = text("SELECT champion FROM serving FOR UPDATE")
 
 
@@ -108,6 +111,16 @@ def champion(connection: Connection) -> Entry | None:
     return Entry(**row) if row else None
 
 
+def fileless(connection: Connection) -> set[str]:
+    """Versions whose files were let go."""
+    return set(connection.execute(_FILELESS).scalars())
+
+
+def let_files_go(connection: Connection, versions: Collection[str]) -> None:
+    """Before they are deleted; a training that makes the version again registers them again."""
+    connection.execute(_LET_GO, {"versions": list(versions)})
+
+
 def lock_champion(connection: Connection) -> str | None:
     """Until the transaction ends nobody else makes a champion."""
     locked: str | None = connection.execute(_LOCK).scalar_one()
@@ -117,6 +130,7 @@ def lock_champion(connection: Connection) -> str | None:
 def record_verdict(
     connection: Connection, version: str, metrics: Mapping[str, Any], verdict: Mapping[str, Any]
 ) -> None:
+    """Of a version that was published meanwhile the verdict stands by which it was."""
     status = "refused" if verdict["outcome"] == "refused" else "candidate"
     written = {"metrics": json.dumps(metrics), "verdict": json.dumps(verdict)}
     connection.execute(_JUDGED, {"version": version, "status": status, **written})
@@ -131,7 +145,9 @@ def make_champion(
     kind: Kind,
     reason: str | None,
 ) -> None:
-    connection.execute(_PUBLISHED, {"version": version, "artifact_url": artifact_url})
+    published = connection.execute(_PUBLISHED, {"version": version, "artifact_url": artifact_url})
+    if not published.rowcount:
+        raise Failed(f"The files of {version} are kept no longer.")
     connection.execute(_CHAMPION, {"version": version})
     publication = {"version": version, "replaced": replaced, "kind": kind, "reason": reason}
     connection.execute(_PUBLICATION, publication)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +58,12 @@ def strong_cases(ratings: Ratings, most: int = MOST) -> tuple[Case, ...]:
 
     The draw is a hash of user and movie, so that every version is asked the same of the same user.
     """
-    users = [ratings.take(rows) for rows in _rows_by_user(ratings)]
-    enough = [own for own in users if np.count_nonzero(own.ratings >= LIKED) >= FEWEST_LIKES]
-    enough.sort(key=lambda own: _hash(f"gate{own.users[0]}"))
-    return tuple(_drawn(own) for own in enough[:most])
+    users, likes = np.unique(ratings.users[ratings.ratings >= LIKED], return_counts=True)
+    enough = users[likes >= FEWEST_LIKES].tolist()
+    asked = nsmallest(most, enough, key=lambda user: _hash(f"gate{user}"))
+    own = ratings.take(np.flatnonzero(np.isin(ratings.users, asked)))
+    drawn = {case.user: case for case in (_drawn(own.take(rows)) for rows in _rows_by_user(own))}
+    return tuple(drawn[user] for user in asked)
 
 
 def newest_cases(ratings: Ratings, on_day: Bools) -> tuple[Case, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from recommender.errors import BadInput
 from recommender.files import Store
 from recommender.learning.snapshots import CATALOGUE, Snapshot, open_snapshot, shard_file
+from recommender.manifests import verify
 from recommender.model import DEFAULTS, Parameters
 from recommender.statistics import Statistics, most_rated, summed_over
 
@@ -30,9 +31,13 @@ def sum_shards(
     snapshot: Snapshot,
     parameters: Parameters = DEFAULTS,
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    afresh: bool = False,
 ) -> Statistics:
-    """What is kept of ``count_shard`` is taken; the other shards are counted here."""
-    return reduce(add, (_of_shard(snapshot, shard, parameters, progress) for shard in snapshot.shards))
+    """What is kept of ``count_shard`` is taken, unless afresh; the other shards are counted here."""
+    return reduce(
+        add, (_of_shard(snapshot, shard, parameters, progress, afresh) for shard in snapshot.shards)
+    )
 
 
 def statistics_file(shard: int, parameters: Parameters) -> str:
@@ -42,18 +47,24 @@ def statistics_file(shard: int, parameters: Parameters) -> str:
 
 
 def _of_shard(
-    snapshot: Snapshot, shard: int, parameters: Parameters, progress: Callable[[str], None]
+    snapshot: Snapshot, shard: int, parameters: Parameters, progress: Callable[[str], None], afresh: bool
 ) -> Statistics:
     path = snapshot.path(statistics_file(shard, parameters))
-    if not snapshot.store.exists(path):
-        progress(f"counting shard {shard + 1} of {len(snapshot.shards)}")
-        return _counted(snapshot, shard, parameters)
-    with snapshot.store.reading(path) as stream:
-        return Statistics.read(stream)
+    if not afresh and snapshot.store.exists(path):
+        try:
+            with snapshot.store.reading(path) as stream:
+                return Statistics.read(stream)
+        except BadInput as error:
+            progress(f"shard {shard + 1} is counted again: {error}")
+    progress(f"counting shard {shard + 1} of {len(snapshot.shards)}")
+    return _counted(snapshot, shard, parameters)
 
 
 def _counted(snapshot: Snapshot, shard: int, parameters: Parameters) -> Statistics:
     """Which movies are solved for is decided by the ratings of all shards."""
+    for entry in snapshot.manifest.files:
+        if entry.path in (CATALOGUE, shard_file(shard)):
+            verify(snapshot.store, snapshot.folder, entry)
     movies = snapshot.table(CATALOGUE, ("movie_id", "ratings"))
     ids, counts = (column.to_numpy() for column in movies.columns)
     rated = counts > 0

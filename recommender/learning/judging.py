@@ -1,8 +1,8 @@
 """Measures a candidate beside popularity and the champion, and asks the gate."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from recommender.errors import BadArtifact, Failed, NothingToDo
 from recommender.evaluation import Average, Case, Ints, Metrics, lists_for, lists_of, scored
 from recommender.files import Store
 from recommender.history import History
-from recommender.learning.cases import Cases, groups, read_cases
+from recommender.learning.cases import Bools, Cases, groups, read_cases
 from recommender.learning.gate import Champion, Compared, Evidence, Verdict, in_words, judge
+from recommender.learning.training_data import in_gate
 from recommender.model import Model
 from recommender.model_store import ModelStore
 from recommender.movies import read_catalogue
@@ -70,7 +71,8 @@ def _evidence(
         return replace(evidence, fault=str(error)), {}
     cases = read_cases(data, candidate.card["data"]["digest"])
     progress(f"{len(cases.strong):,} held-out users, {len(cases.newest):,} users of the newest day")
-    if fault := _fault(model, (case.history for case in (*cases.strong, *cases.newest))):
+    asked = (case.history for case in (*cases.strong, *cases.newest))
+    if fault := _fault(model, chain(_likes(model), asked)):
         return replace(evidence, cases=len(cases.strong), fault=fault), {}
     trial = _Trial(_counted(catalogue, cases), cases)
     ours, popular = trial.earned(model), trial.earned(None)
@@ -97,21 +99,32 @@ def _rival(
     trial: "_Trial", models: ModelStore, ours: "_Earned", candidate: Entry, current: Entry
 ) -> tuple[Champion, "_Earned | None"]:
     try:
-        theirs = trial.earned(_comparable(models, candidate, current))
+        theirs = trial.earned(_comparable(models, current))
     except BadArtifact as error:
         return Champion(current.version, current.day, fault=str(error)), None
-    strong = Compared.of(ours.strong.ndcg, theirs.strong.ndcg)
+    fair = _unseen(trial.cases.strong, candidate, current)
+    strong = Compared.of(ours.strong.ndcg[fair], theirs.strong.ndcg[fair])
     unseen = current.day and candidate.day and current.day <= candidate.day
     newest = Compared.of(ours.newest.ndcg, theirs.newest.ndcg) if unseen else None
     return Champion(current.version, current.day, None, strong, newest, theirs.strong.coverage), theirs
 
 
-def _comparable(models: ModelStore, candidate: Entry, current: Entry) -> Model:
-    """Refuses a champion that has seen what the candidate held out."""
-    held_out = current.card.get("data", {}).get("share", 0.0)
-    if current.day is None or held_out < candidate.card["data"]["share"]:
+def _comparable(models: ModelStore, current: Entry) -> Model:
+    """Refuses a champion that held nobody out."""
+    if current.day is None or not _held_out(current):
         raise BadArtifact(f"{current.version} was trained on users whom the candidate has not seen")
     return models.load(current.version)
+
+
+def _held_out(model: Entry) -> float:
+    return float(model.card.get("data", {}).get("share", 0.0))
+
+
+def _unseen(cases: Sequence[Case], candidate: Entry, current: Entry) -> Bools:
+    """Users whom the champion held out too: all of them, unless it was made beside the candidate."""
+    share = _held_out(current)
+    wider = share >= _held_out(candidate)
+    return np.array([wider or in_gate(case.user, share) for case in cases], bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +167,13 @@ class _Trial:
         return report
 
 
+def _likes(model: Model) -> Iterator[History]:
+    """Nothing, and every movie once: for a model is tried though nobody is held out."""
+    yield History.of([])
+    for some in np.array_split(model.movie_ids, min(_AT_ONCE, max(1, len(model.movie_ids) // K))):
+        yield History.of(some)
+
+
 def _fault(model: Model, histories: Iterable[History]) -> str | None:
     """Tables of finite numbers may still make scores that are none."""
     rest, broken, asked = iter(histories), 0, 0
@@ -162,4 +182,4 @@ def _fault(model: Model, histories: Iterable[History]) -> str | None:
             scores = np.stack([taste.vector for taste in some]) @ model.right.T
             broken += int((~np.isfinite(scores).all(axis=1)).sum())
             asked += len(some)
-    return f"{broken:,} of {asked:,} users get scores that are not finite" if broken else None
+    return f"{broken:,} of {asked:,} histories get scores that are not finite" if broken else None

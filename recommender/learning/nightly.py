@@ -25,7 +25,10 @@ from recommender.unloading import read_out
 KEPT = timedelta(days=7)
 SCORES = 16_000_000  # held at once
 
-_ASKING = text("SELECT client_id, nightly_k FROM clients WHERE nightly_k IS NOT NULL ORDER BY client_id")
+_ASKING = text("""
+    SELECT client_id, nightly_k FROM clients
+    WHERE nightly_k IS NOT NULL AND status = 'active' ORDER BY client_id
+""")
 _USERS = """
     SELECT user_id FROM users WHERE client_id = :client AND user_id > :last
     ORDER BY user_id LIMIT :limit

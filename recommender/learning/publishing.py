@@ -51,6 +51,8 @@ def publish(
     chosen = Published(candidate.version, current, kind, reason)
     with transaction(engine) as connection:
         _crown(connection, models, model, chosen)
+        if entry(connection, chosen.version).verdict != candidate.verdict:
+            raise Failed(f"{chosen.version} was judged anew meanwhile: try again.")
     return chosen
 
 

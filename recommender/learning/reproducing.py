@@ -58,7 +58,7 @@ def reproduce(
             verify(data, snapshot.folder, entry)
         if kept.card["code"] != code_version():
             progress(f"{version} was made by code {kept.card['code']}, this is {code_version()}")
-        again = fitted(snapshot, kept.parameters, progress)
+        again = fitted(snapshot, kept.parameters, progress, again=kept.card)
     return Reproduced(version, again.version, 0, tuple(_unequal(kept.card, again.card)))
 
 

@@ -1,6 +1,7 @@
-"""How long the data of a training are kept, and that nobody stays in them who was deleted."""
+"""How long the data of a training and its model are kept, and that nobody stays in them who was deleted."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -8,15 +9,19 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
 from recommender.database import transaction
-from recommender.days import TRAINING
+from recommender.days import TRAINING, begins
 from recommender.files import Store
 from recommender.learning.snapshots import GATE, NEWEST, Snapshot, shard_file
 from recommender.learning.training import alone
 from recommender.manifests import read_manifest, seal_as_it_is
+from recommender.model_store import ModelStore
+from recommender.registry import fileless, let_files_go, lock_champion
 from recommender.unloading import Part
 
 Ints = NDArray[np.int64]
 EARLIER_CHAMPIONS = 3  # whose data are kept
+CHAMPIONS = 5  # the last, whose files are kept
+CANDIDATE_DAYS = timedelta(days=7)
 _AT_ONCE = 100_000
 _ALIVE = text("SELECT user_id FROM users WHERE user_id = ANY(:ids)")
 _KEPT = text("""
@@ -31,6 +36,36 @@ _KEPT = text("""
         SELECT version FROM champions UNION SELECT version FROM newest UNION SELECT champion FROM serving
     )
 """)
+# The last trained is the one that `evaluate` and `publish` take when none is named.
+_NEEDED = text("""
+    SELECT champion FROM serving
+    UNION SELECT replaced FROM publications JOIN serving ON version = champion
+    UNION (
+        SELECT version FROM publications GROUP BY version ORDER BY max(publication_id) DESC LIMIT :champions
+    )
+    UNION SELECT version FROM models WHERE status <> 'published' AND trained_at >= :since
+    UNION (SELECT version FROM models ORDER BY trained_at DESC, version LIMIT 1)
+""")
+_REGISTERED = text("SELECT version FROM models")
+
+
+def tidy_models(engine: Engine, models: ModelStore, day: date) -> list[str]:
+    """Deletes the files of versions that nobody goes back to; the registry keeps the versions.
+
+    It says so before the files go, so that none of them is published, and that a retry goes on.
+    """
+    with alone(engine, wait=True):
+        kept = set(models.store.names())
+        with transaction(engine) as connection:
+            lock_champion(connection)
+            asked = {"champions": CHAMPIONS, "since": begins(day) - CANDIDATE_DAYS}
+            needed = set(connection.execute(_NEEDED, asked).scalars())
+            let_files_go(connection, kept & set(connection.execute(_REGISTERED).scalars()) - needed)
+            gone = sorted(kept & fileless(connection))
+        for version in gone:
+            models.delete(version)
+        models.sweep()
+    return gone
 
 
 def tidy_snapshots(engine: Engine, data: Store) -> tuple[int, int]:

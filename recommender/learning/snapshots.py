@@ -16,11 +16,11 @@ from recommender.catalogue import Catalogue, Movie, rows_in
 from recommender.daily.parquet import read_table, write_table
 from recommender.database import transaction
 from recommender.days import TRAINING
-from recommender.errors import NotFound
+from recommender.errors import BadInput, NotFound
 from recommender.evaluation import Ratings
 from recommender.files import Store
 from recommender.learning.training_data import OF_GATE, OF_NEWEST, TO_TRAIN, Named, name_data
-from recommender.manifests import Making, Manifest, read_manifest
+from recommender.manifests import Making, Manifest, read_manifest, verify
 from recommender.unloading import Part, Rows, copy_out
 
 Progress = Callable[[str], None]
@@ -111,7 +111,7 @@ def take_snapshot(
     progress: Progress = lambda _: None,
     unless: Callable[[str], object] = lambda _: None,
 ) -> Snapshot:
-    """Data that are there already are not written again, in however many shards they are.
+    """Data that are there already, and whole, are not written again, in however many shards they are.
 
     ``unless`` is given the digest before anything is written, and may raise.
     """
@@ -121,9 +121,20 @@ def take_snapshot(
         progress(f"{named.about['ratings']:,} ratings of {named.about['users']:,} users: data {digest}")
         unless(digest)
         manifest = read_manifest(data, f"{TRAINING}/{digest}")
-        if manifest is None or not {"erased", "erasing"}.isdisjoint(manifest.about):
+        if manifest is None or not _whole(data, manifest):
             manifest = _write(connection, data, named, shards, progress)
         return Snapshot(data, manifest)
+
+
+def _whole(data: Store, manifest: Manifest) -> bool:
+    if not {"erased", "erasing"}.isdisjoint(manifest.about):
+        return False
+    try:
+        for entry in manifest.files:
+            verify(data, f"{TRAINING}/{manifest.about['digest']}", entry)
+    except (BadInput, NotFound):
+        return False
+    return True
 
 
 _COLUMNS = {"user_id": "i8", "movie_id": "i8", "rating": "f4", "rated_at": "i8"}

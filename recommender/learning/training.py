@@ -2,11 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
+from heapq import nsmallest
 from importlib.metadata import version as installed
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +17,7 @@ from sqlalchemy import Engine, text
 
 from recommender.database import transaction
 from recommender.days import parse_day
-from recommender.errors import BadArtifact, Failed, NothingToDo
+from recommender.errors import BadArtifact, BadInput, Failed, NothingToDo
 from recommender.evaluation import Ratings
 from recommender.files import Store
 from recommender.history import History
@@ -30,7 +33,7 @@ AUDIENCE_USERS = 5_000
 _IN_CARD = ("digest", "day", "cutoff", "share", "ratings", "users")
 _LOCK = "hashtext('marquee.train')"
 _KNOWN = text("""
-    SELECT version, status FROM models
+    SELECT version, status, artifact_url <> '' AS has_files FROM models
     WHERE card #>> '{data,digest}' = :digest AND card ->> 'code' = :code
     AND card -> 'parameters' = CAST(:parameters AS jsonb) ORDER BY trained_at DESC, version
 """)
@@ -46,7 +49,7 @@ def alone(engine: Engine, wait: bool = False) -> Iterator[None]:
     take = "pg_advisory_lock" if wait else "pg_try_advisory_lock"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if connection.scalar(text(f"SELECT {take}({_LOCK})")) is False:
-            raise Failed("Another training runs. Wait for it, or end it first.")
+            raise Failed("Another training runs, or tidies up. Wait for it, or end it first.")
         try:
             yield
         finally:
@@ -74,12 +77,13 @@ def train(
         if digest is None:
             snapshot = take_snapshot(engine, data, day, shards, progress, known)
         else:
-            snapshot = open_snapshot(data, digest)
+            snapshot = _whole(open_snapshot(data, digest))
         if version := known(snapshot.digest):
             progress(f"{version} was fitted to these data already, and waits to be judged")
             return version
         model = fitted(snapshot, parameters, progress)
-        models.save(model)
+        if not _loads(models, model.version):  # the champion's files are not moved under its readers
+            models.save(model)
         with transaction(engine) as connection:
             address, of = models.url(model.version), parse_day(snapshot.about["day"])
             register(connection, model.version, json.dumps(model.card), address, of)
@@ -103,13 +107,33 @@ def snapshot_to_train(
         return take_snapshot(engine, data, day, shards, progress, known)
 
 
+def _whole(snapshot: Snapshot) -> Snapshot:
+    if snapshot.about.get("erasing") or snapshot.about.get("erased"):
+        raise Failed(f"Users of the data {snapshot.digest} were deleted since: take a snapshot again.")
+    return snapshot
+
+
 def fitted(
-    snapshot: Snapshot, parameters: Parameters = DEFAULTS, progress: Progress = lambda _: None
+    snapshot: Snapshot,
+    parameters: Parameters = DEFAULTS,
+    progress: Progress = lambda _: None,
+    *,
+    again: Mapping[str, Any] | None = None,
 ) -> Model:
-    """The same bytes for the same data, parameters and code."""
-    catalogue, sums = snapshot.catalogue(), sum_shards(snapshot, parameters, progress)
-    data = {name: snapshot.about[name] for name in _IN_CARD}
-    model = fit_sums(catalogue, sums, parameters, {"data": data, "code": code_version()}, progress)
+    """The same bytes for the same data, parameters and code.
+
+    ``again`` is the card of a model of these data, which may have been exported on another day since: then
+    nothing that was counted before is believed.
+    """
+    catalogue, sums = (
+        snapshot.catalogue(),
+        sum_shards(snapshot, parameters, progress, afresh=again is not None),
+    )
+    data = again["data"] if again else {name: snapshot.about[name] for name in _IN_CARD}
+    try:
+        model = fit_sums(catalogue, sums, parameters, {"data": data, "code": code_version()}, progress)
+    except BadInput as error:
+        raise NothingToDo(f"Of the data {snapshot.digest} no model is made: {error}.") from None
     progress("describing the users that it learned from")
     return model.telling(audience=describe(_some_histories(snapshot), catalogue, model))
 
@@ -123,11 +147,11 @@ def _known(
         named = {"digest": digest, "code": code_version(), "parameters": json.dumps(asdict(parameters))}
         with transaction(engine) as connection:
             rows = connection.execute(_KNOWN, named).all() if reason is None else []
-        loadable = [row for row in rows if _loads(models, row.version)]
-        for row in loadable:
-            if row.status != "candidate":
+        for row in rows:
+            if row.status != "candidate" and not (row.has_files and not _loads(models, row.version)):
                 raise NothingToDo(f"These data were learned already: {row.version}, which was {row.status}.")
-        return loadable[0].version if loadable else None
+        waiting = (row.version for row in rows if row.status == "candidate")
+        return next((version for version in waiting if _loads(models, version)), None)
 
     return find
 
@@ -145,7 +169,7 @@ def _some_histories(snapshot: Snapshot, most: int = AUDIENCE_USERS) -> Iterator[
     drawn: list[tuple[str, int]] = []
     for shard in snapshot.shards:
         users = np.unique(snapshot.table(shard_file(shard), ("user_id",))["user_id"].to_numpy())
-        drawn = sorted([*drawn, *((_hash(user), user) for user in users.tolist())])[:most]
+        drawn = nsmallest(most, chain(drawn, ((_hash(user), user) for user in users.tolist())))
     chosen = np.sort(np.array([user for _, user in drawn], np.int64))
     theirs = [_rows_of(snapshot.ratings(shard_file(shard)), chosen) for shard in snapshot.shards]
     histories = {user: history for some in theirs for user, history in some}

@@ -80,9 +80,11 @@ def name_data(connection: Connection, day: date) -> Named:
     share = values["share"] = _gate_share(connection, values)
     sums = connection.execute(_SUMS, values).one()
     if not sums.ratings:
-        raise NothingToDo(
-            f"There are no ratings to learn from before {day}: import some, or let clients send them."
-        )
+        held_out = connection.execute(_USERS, values).scalar_one()
+        why = "import some, or let clients send them"
+        if held_out:
+            why = f"the {held_out:,} users who rated are held out to judge by. There must be more of them"
+        raise NothingToDo(f"There are no ratings to learn from before {day}: {why}.")
     catalogue = [tuple(row) for row in connection.execute(_CATALOGUE)]
     identity = [sums.ratings, sums.users, sums.high, sums.low, share, catalogue]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]

@@ -123,7 +123,7 @@ def test_too_few_held_out_users_leave_a_candidate_unjudged_and_say_so() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"fault": "3 of 12 users get scores that are not finite"},
+        {"fault": "3 of 12 histories get scores that are not finite"},
         {"champion": Champion("c", date(2026, 2, 1))},
     ],
 )

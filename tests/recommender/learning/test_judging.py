@@ -3,15 +3,19 @@
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
 from recommender.catalogue import Catalogue, Movie
 from recommender.errors import NotFound, NothingToDo
 from recommender.evaluation import Ratings
+from recommender.learning.cases import read_cases
 from recommender.learning.judging import evaluate
 from recommender.learning.publishing import publish
+from recommender.learning.training_data import in_gate
 from recommender.local.urls import PerRole
+from recommender.registry import record_verdict
 from tests.recommender.laboratory import DAY, Laboratory, overflowing
 
 DAY_LATER = DAY + timedelta(1)
@@ -104,7 +108,23 @@ def test_a_damaged_artifact_is_a_recorded_refusal(lab: Laboratory) -> None:
 def test_scores_that_are_not_finite_are_a_recorded_refusal(lab: Laboratory) -> None:
     lab.add(overflowing(lab.trained()))
     judged, why = outcome(lab)
-    assert judged == "refused" and "users get scores that are not finite" in why
+    assert judged == "refused" and "histories get scores that are not finite" in why
+
+
+def test_scores_that_are_not_finite_are_found_where_nobody_is_held_out(lab: Laboratory) -> None:
+    model = overflowing(lab.trained())
+    lab.ratings = lab.ratings.take(np.zeros(0, np.intp))
+    lab.add(model)
+    judged, why = outcome(lab)
+    assert judged == "refused" and "not finite" in why
+
+
+def test_a_verdict_that_comes_after_the_publication_changes_nothing(lab: Laboratory) -> None:
+    version = crowned(lab)
+    before = lab.rows("SELECT status, metrics, verdict FROM models")
+    with lab.engine.begin() as connection:
+        record_verdict(connection, version, {}, {"outcome": "refused", "reasons": ["late"]})
+    assert lab.rows("SELECT status, metrics, verdict FROM models") == before
 
 
 def test_a_repaired_artifact_is_judged_again(lab: Laboratory) -> None:
@@ -131,6 +151,17 @@ def test_a_champion_that_learnt_from_the_held_out_is_no_measure(lab: Laboratory)
     lab.add(lab.trained(), DAY_LATER)
     judged, why = outcome(lab)
     assert judged == "passed" and "was trained on users whom the candidate has not seen" in why
+
+
+def test_users_whom_only_the_candidate_held_out_are_no_measure_of_the_champion(lab: Laboratory) -> None:
+    champion = lab.add(lab.trained(users=40), share=0.7)
+    evaluate(lab.engine, lab.data, lab.models, champion)
+    publish(lab.engine, lab.models, champion, reason="a test needs it")
+    version = lab.add(lab.trained(), DAY_LATER, share=0.9)
+    found = evaluate(lab.engine, lab.data, lab.models, version).figures
+    asked = [case.user for case in read_cases(lab.data, lab.snapshot()).strong]
+    assert found["cases"] == found["popularity_cases"] == len(asked)
+    assert found["champion_strong_cases"] == sum(in_gate(user, 0.7) for user in asked) < len(asked)
 
 
 def test_too_few_held_out_users_leave_it_unjudged(lab: Laboratory) -> None:

@@ -106,15 +106,16 @@ def test_a_new_rating_changes_the_list_of_the_same_day(
     assert best not in changed[0].movie_ids
 
 
-def test_only_clients_that_ask_get_lists_each_of_its_own_length(
+def test_only_active_clients_that_ask_get_lists_each_of_its_own_length(
     engines: PerRole[Engine], models: ModelStore, champion: Model
 ) -> None:
     run(
         engines.admin,
         ASK,
-        *(f"SELECT register_client('{name}', '{name}', '{name}@example.org', 'h')" for name in "de"),
-        "UPDATE clients SET nightly_k = 3 WHERE username = 'd'",
-        "INSERT INTO users (client_id) SELECT client_id FROM clients WHERE username IN ('d', 'e')",
+        *(f"SELECT register_client('{name}', '{name}', '{name}@example.org', 'h')" for name in "def"),
+        "UPDATE clients SET nightly_k = 3 WHERE username IN ('d', 'f')",
+        "UPDATE clients SET status = 'disabled' WHERE username = 'f'",
+        "INSERT INTO users (client_id) SELECT client_id FROM clients WHERE username IN ('d', 'e', 'f')",
     )
     recommend_all(engines.pipeline, models, DAY, silent)
     lengths = "SELECT client_id, cardinality(movie_ids), count(*) FROM nightly_lists GROUP BY 1, 2 ORDER BY 1"

@@ -15,7 +15,7 @@ from recommender.learning.judging import evaluate
 from recommender.learning.publishing import Published, publish, rollback
 from recommender.local.urls import PerRole
 from recommender.model import Model
-from recommender.registry import make_champion
+from recommender.registry import let_files_go, make_champion, record_verdict
 from tests.recommender.laboratory import DAY, Laboratory, overflowing
 
 WAITING = """
@@ -212,6 +212,35 @@ def test_a_rollback_needs_somewhere_to_go_and_a_reason(lab: Laboratory) -> None:
 def test_a_rollback_without_a_reason_is_refused(lab: Laboratory, two: tuple[str, str]) -> None:
     with pytest.raises(BadInput, match="reason is empty"):
         rollback(lab.engine, lab.models, None, "")
+    assert champion(lab) == two[1]
+
+
+def test_what_is_judged_anew_while_it_is_published_is_not(lab: Laboratory) -> None:
+    version = judged(lab, lab.trained())
+    with lab.engine.connect() as connection, ThreadPoolExecutor(1) as other:
+        lock_catalogue(connection)
+        waiting = other.submit(publish, lab.engine, lab.models, version)
+        while not lab.one(WAITING):
+            assert not waiting.done()
+        record_verdict(connection, version, {}, {"outcome": "refused", "reasons": ["looked at again"]})
+        connection.commit()
+        with pytest.raises(Failed, match="judged anew meanwhile"):
+            waiting.result()
+    assert champion(lab) is None and lab.rows(PUBLICATIONS) == []
+
+
+def test_a_version_whose_files_went_while_it_was_chosen_is_not_published(
+    lab: Laboratory, two: tuple[str, str]
+) -> None:
+    with lab.engine.connect() as connection, ThreadPoolExecutor(1) as other:
+        lock_catalogue(connection)
+        waiting = other.submit(rollback, lab.engine, lab.models, two[0], "viewers complained")
+        while not lab.one(WAITING):
+            assert not waiting.done()
+        let_files_go(connection, [two[0]])
+        connection.commit()
+        with pytest.raises(Failed, match="kept no longer"):
+            waiting.result()
     assert champion(lab) == two[1]
 
 

@@ -1,5 +1,6 @@
 """A version is made again from what its card names, and its data are kept as long as that is wanted."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pytest
 from sqlalchemy import Engine
 
 from recommender.errors import BadInput, NotFound
-from recommender.learning.counting import count_shard
+from recommender.learning.counting import count_shard, statistics_file
 from recommender.learning.reproducing import Reproduced, reproduce
 from recommender.learning.retention import erase_users, tidy_snapshots
 from recommender.learning.snapshots import GATE, NEWEST, Snapshot, open_snapshot, shard_file
 from recommender.learning.training import train
 from recommender.local.urls import PerRole
 from recommender.manifests import MANIFEST, seal_as_it_is, verify
+from recommender.model import DEFAULTS
 from tests.recommender.january import LAST, January
 
 
@@ -58,6 +60,23 @@ def test_how_it_differs_is_said(january: January) -> None:
     outcome = again(january, other.version)
     assert (outcome.identical, outcome.again, outcome.differences) == (False, version, ("audience", "code"))
     assert str(outcome) == f"{other.version} differs from {version}, made now, in audience, code."
+
+
+def test_the_same_data_exported_again_on_a_later_day_are_the_same(january: January) -> None:
+    version = january.train()
+    snapshot = january.trained_on(version)
+    later = {**snapshot.about, "day": "2026-02-03", "cutoff": "2026-02-03T00:00:00+00:00"}
+    seal_as_it_is(january.data, snapshot.folder, later)
+    assert again(january, version).identical
+
+
+def test_what_was_counted_before_is_not_believed(january: January) -> None:
+    version = january.train()
+    snapshot = january.trained_on(version)
+    counted = count_shard(january.data, snapshot.digest, 0)
+    with january.data.writing(snapshot.path(statistics_file(0, DEFAULTS))) as stream:
+        replace(counted, likes=counted.likes[::-1]).write(stream)
+    assert again(january, version).identical
 
 
 def test_after_users_were_deleted_it_says_how_many_and_trains_nothing(january: January) -> None:

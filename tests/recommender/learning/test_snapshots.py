@@ -195,6 +195,13 @@ def test_a_candidate_s_share_binds_nobody(january: January) -> None:
     assert taken(january).about["share"] == 1 / 3
 
 
+def test_a_gate_that_holds_everybody_is_said(january: January) -> None:
+    held_out = [user for user in range(1, 61) if in_gate(user, 1 / 3)][:2]
+    january.run("DELETE FROM movies_users_rating WHERE NOT user_id = ANY(:users)", users=held_out)
+    with pytest.raises(NothingToDo, match="the 2 users who rated are held out to judge by"):
+        taken(january)
+
+
 def test_no_ratings_from_before_the_day_are_said_in_one_sentence(january: January) -> None:
     january.run("DELETE FROM movies_users_rating WHERE received_at < '2026-01-31'")
     with pytest.raises(NothingToDo, match="no ratings to learn from before 2026-01-31"):

@@ -13,6 +13,8 @@ from recommender.errors import BadInput, Failed, NothingToDo
 from recommender.files import Store
 from recommender.learning.counting import count_shard, statistics_file
 from recommender.learning.reproducing import reproduce
+from recommender.learning.retention import erase_users
+from recommender.learning.snapshots import shard_file
 from recommender.learning.training import code_version, snapshot_to_train
 from recommender.local.urls import PerRole
 from recommender.model import DEFAULTS, Parameters
@@ -149,11 +151,48 @@ def test_a_candidate_whose_files_are_damaged_is_fitted_again(january: January) -
     assert january.models.load(version).version == version
 
 
+def test_damaged_counts_are_made_again(january: January) -> None:
+    version = january.train()
+    snapshot, said = january.trained_on(version), list[str]()
+    january.data.write(snapshot.path(statistics_file(0, DEFAULTS)), b"damage")
+    assert january.train(reason="to see it happen", progress=said.append) == version
+    assert any("counted again" in sentence for sentence in said)
+
+
+def test_damaged_data_are_not_counted_and_the_next_snapshot_is_whole(january: January) -> None:
+    version = january.train()
+    snapshot = january.trained_on(version)
+    january.data.write(snapshot.path(shard_file(0)), january.data.read(snapshot.path(shard_file(0)))[:-1])
+    with pytest.raises(BadInput, match="not the file that its manifest names"):
+        count_shard(january.data, snapshot.digest, 0)
+    assert january.train(reason="to see it happen") == version
+    count_shard(january.data, snapshot.digest, 0)
+
+
+def test_a_snapshot_from_which_users_were_erased_is_not_trained_on(january: January) -> None:
+    snapshot = snapshot_to_train(january.engine, january.data, january.models, LAST)
+    user = int(snapshot.ratings(shard_file(0)).users[0])
+    january.run("DELETE FROM movies_users_rating WHERE user_id = :user", user=user)
+    january.run("DELETE FROM users WHERE user_id = :user", user=user)
+    assert erase_users(january.engine, january.data) == 1
+    with pytest.raises(Failed, match="take a snapshot again"):
+        january.train(digest=snapshot.digest)
+    assert january.trained_on(january.train()).digest != snapshot.digest
+
+
+def test_the_files_of_a_version_that_is_made_again_stay_where_they_are(january: January) -> None:
+    version = january.train()
+    card = Path(january.models.store.url, version, "card.json")
+    before = card.stat().st_ino
+    assert january.train(reason="to see it happen") == version
+    assert card.stat().st_ino == before
+
+
 def test_two_trainings_at_once_are_one_and_a_word_to_wait(january: January) -> None:
     told: list[str] = []
 
     def again(_: str) -> None:
-        with pytest.raises(Failed, match="Another training runs") as refusal:
+        with pytest.raises(Failed, match="Another training runs, or tidies up") as refusal:
             january.train()
         told.append(str(refusal.value))
 
@@ -180,6 +219,13 @@ def test_the_registered_card_is_the_kept_one(january: January) -> None:
     version = january.train()
     [(card,)] = january.rows("SELECT card FROM models")
     assert json.loads(json.dumps(card)) == january.models.load(version).card
+
+
+def test_ratings_that_teach_nothing_are_said_in_one_sentence(january: January) -> None:
+    january.run("UPDATE movies_users_rating SET rating = 0.5")
+    with pytest.raises(NothingToDo, match=r"no model is made: .* no two movies go together"):
+        january.train()
+    assert january.rows("SELECT count(*) FROM models") == [(0,)]
 
 
 def test_no_ratings_are_said_in_one_sentence(engines: PerRole[Engine], tmp_path: Path) -> None:
