@@ -1,13 +1,14 @@
 """Verbs for who operates the database: its roles, its schema, a first import, and what must be tidied."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import Engine, text
 
 from recommender.settings import DeletionSettings
-from recommender.verbs.opening import open_data, open_database, say, tell
+from recommender.verbs.opening import open_data, open_database, open_models, say, tell
 
 
 @click.command()
@@ -72,10 +73,18 @@ def import_(folder: Path, client: str | None, source: str | None, rejects: Path 
 @click.option(
     "--day", type=click.DateTime(["%Y-%m-%d"]), help="The day to count from (UTC). [default: today]"
 )
-def tidy(keep_months: int, day: datetime | None) -> None:
+@click.option(
+    "--keep-days",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="Days whose files in raw and processed are kept after they were loaded.",
+)
+def tidy(keep_months: int, day: datetime | None, keep_days: int) -> None:
     """Make the log's partitions for the next months, drop those past their time, and old Idempotency-Keys.
 
-    Deletions reach the days' files: tombstones are kept there, and refused rows of deleted users erased.
+    Deletions reach the files: tombstones are kept there, and deleted users erased from the refused rows and
+    from the data of trainings. Days, data and models that nobody goes back to are deleted.
     """
     from recommender.database import transaction
 
@@ -90,13 +99,16 @@ def tidy(keep_months: int, day: datetime | None) -> None:
         forgotten = connection.execute(keys).rowcount
     say(f"{made} partitions made, {dropped} dropped, {forgotten} old Idempotency-Keys forgotten")
     counts = {"partitions_made": made, "partitions_dropped": dropped, "keys_forgotten": forgotten}
-    tell(counts | _tidy_files(engine))
+    today = (day or datetime.now(UTC)).date()
+    oldest_day = today - timedelta(days=keep_days)
+    tell(counts | _tidy_files(engine, oldest_day) | _tidy_learning(engine, today))
 
 
-def _tidy_files(engine: Engine) -> dict[str, int]:
+def _tidy_files(engine: Engine, before: date) -> dict[str, Any]:
     """What deletions leave to be done in the files of the days, where there are any."""
     from recommender.daily.erasing import erase_rejects
     from recommender.daily.forgetting import write_tombstones
+    from recommender.daily.keeping import drop_old_days
 
     data = open_data()
     if not data.exists(""):
@@ -104,7 +116,22 @@ def _tidy_files(engine: Engine) -> dict[str, int]:
     kept = write_tombstones(engine, data)
     erased = erase_rejects(engine, data, DeletionSettings.read().tombstone_key.get_secret_value())
     say(f"{kept} tombstones kept with the files, {erased} refused rows of deleted users erased there")
-    return {"tombstones_kept": kept, "rejects_erased": erased}
+    old = drop_old_days(engine, data, before)
+    say(
+        f"files of {len(old)} loaded days deleted from raw and processed{': ' if old else ''}{', '.join(old)}"
+    )
+    return {"tombstones_kept": kept, "rejects_erased": erased, "days_deleted": old}
+
+
+def _tidy_learning(engine: Engine, day: date) -> dict[str, Any]:
+    """Models, and the data that they were trained on."""
+    from recommender.learning.retention import tidy_models, tidy_snapshots
+
+    dropped, erased = tidy_snapshots(engine, open_data())
+    deleted = tidy_models(engine, open_models(), day)
+    say(f"data of {dropped} trainings dropped, {erased} deleted users erased from the others")
+    say(f"files of {len(deleted)} models deleted{': ' if deleted else ''}{', '.join(deleted)}")
+    return {"snapshots_dropped": dropped, "users_erased": erased, "models_deleted": deleted}
 
 
 def _months_before(first: date, months: int) -> date:
