@@ -88,6 +88,8 @@ def _translated(error: DBAPIError) -> MarqueeError | None:
         return Busy(f"The database is busy: {_first_line(error)}")
     if state == _FOREIGN_KEY:
         return NotFound("It was deleted meanwhile.")
+    if state and state.startswith(_TOO_MUCH):
+        return Failed(f"The database cannot take this: {_first_line(error)}")
     if state == _READ_ONLY or isinstance(error, OperationalError) or error.connection_invalidated:
         return Away(f"The database does not answer: {_first_line(error)}")
     return None
@@ -95,6 +97,7 @@ def _translated(error: DBAPIError) -> MarqueeError | None:
 
 _BUSY = {"55P03", "40P01", "40001", "57014"}  # lock or statement timeout, deadlock, serialization
 _FOREIGN_KEY, _READ_ONLY = "23503", "25006"
+_TOO_MUCH = "54"  # a limit of the program, which no retry moves
 
 
 def _first(connection: Connection, statement: TextClause, values: Mapping[str, Any] | None) -> Any:

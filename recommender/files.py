@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
@@ -51,6 +51,7 @@ class Store:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[BinaryIO]:
+        self._files.invalidate_cache()  # a bucket's sizes are those that were listed
         with self._told(path), self._files.open(self._full(path), "rb") as stream:
             yield cast(BinaryIO, stream)
 
@@ -111,15 +112,20 @@ class Store:
     def delete(self, path: str) -> None:
         """A file, or a folder with all that is in it; nothing to do when it is not there."""
         with self._told(path):
-            if self._files.exists(self._full(path)):
+            self._files.invalidate_cache()
+            if self.folder and self._files.exists(self._full(path)):
                 self._files.rm(self._full(path), recursive=True)
+            elif self.folder is None:  # whose `rm` would take a name like `*` as a pattern
+                for name in self._files.find(self._full(path)):
+                    self._files.rm_file(name)
 
     def sweep(self, path: str) -> None:
         """Remove what writers that were killed left below the folder; a bucket keeps nothing of theirs."""
         if self.folder:
             for left in Path(self._full(path)).rglob(f"{UNFINISHED}*"):
-                if time.time() - left.stat().st_mtime > _ABANDONED_S:
-                    left.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # its writer is alive, and has just moved it
+                    if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                        left.unlink()
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}".rstrip("/")

@@ -50,16 +50,17 @@ def read_manifest(store: Store, folder: str) -> Manifest | None:
             raise BadInput(f"{store.named(path)} is of format {read['format']}, this code reads {FORMAT}.")
         files = tuple(_entry(entry) for entry in read["files"])
         about = {key: value for key, value in read.items() if key not in ("format", "files")}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"{store.named(path)} is no manifest: {error!r}.") from None
     return Manifest(about, files)
 
 
 def _entry(read: Mapping[str, Any]) -> Entry:
     path, rows = str(read["path"]), read.get("rows")
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ValueError(f"the path {path} leads out of the folder")
-    return Entry(path, str(read["sha256"]), int(read["bytes"]), None if rows is None else int(rows))
+    if {"", ".", ".."} & set(path.split("/")) or not path.isprintable():
+        raise ValueError(f"the path {path!a} leads out of the folder, or cannot be one")
+    digest = str(read["sha256"]).lower()
+    return Entry(path, digest, int(read["bytes"]), None if rows is None else int(rows))
 
 
 def _written(manifest: Manifest) -> bytes:

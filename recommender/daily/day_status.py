@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 from recommender.accounts import folded
 from recommender.database import transaction
 from recommender.days import INCOMING, MENDED, NOT_INJECTED, PROCESSED, RAW, REPLAY, is_day
+from recommender.errors import BadInput
 from recommender.files import Store
 from recommender.imports.rows import Rule
 from recommender.manifests import read_manifest
@@ -19,6 +20,7 @@ from recommender.tables import clients, injections
 
 
 class State(StrEnum):
+    UNREADABLE = "manifest unreadable"
     INCOMPLETE = "still being written"
     INCOMING = "incoming"
     FETCHED = "fetched"
@@ -43,6 +45,7 @@ class DayStatus:
     reasons: Mapping[str, int] = field(default_factory=dict)  # why rows were rejected, movies too
     champion: str | None = None
     forced: str | None = None
+    fault: str | None = None  # of a manifest
     changed: bool = False  # what came in is no longer what was fetched
     mended: tuple[str, ...] = ()  # lists that a replay takes
 
@@ -80,9 +83,11 @@ def _loaded(engine: Engine) -> dict[str, dict[str, _Load]]:
 
 
 def _status(data: Store, batch: str, loads: Mapping[str, _Load]) -> DayStatus:
-    incoming, raw, good, refused = (
-        read_manifest(data, f"{folder}/{batch}") for folder in (INCOMING, RAW, PROCESSED, NOT_INJECTED)
-    )
+    folders = (INCOMING, RAW, PROCESSED, NOT_INJECTED)
+    try:
+        incoming, raw, good, refused = (read_manifest(data, f"{folder}/{batch}") for folder in folders)
+    except BadInput as error:  # of one day: the others are shown all the same
+        return DayStatus(batch, State.UNREADABLE, fault=str(error))
     if incoming is None and raw is None and good is None and loads:
         return _of_loads(batch, loads.values())
     changed = bool(incoming and raw and raw.about.get("from") != incoming.digest)
@@ -105,11 +110,12 @@ def _counted(
     data: Store, batch: str, about: Mapping[str, Any], state: State, loads: Mapping[str, _Load]
 ) -> DayStatus:
     files = about["clients"]
-    standing = [loads[folded(name)] for name in files if folded(name) in loads]
-    same = [load for load in standing if load.sha256 in {file["sha256"] for file in files.values()}]
+    standing = {name: loads[folded(name)] for name in files if folded(name) in loads}
+    loaded = {name: load for name, load in standing.items() if load.sha256 == files[name]["sha256"]}
+    same = list(loaded.values())
     if same and state is State.PROCESSED:
-        whole = len(same) == len(files) - len(about["unknown_clients"])
-        state = State.LOADED if whole else State.PARTLY_LOADED
+        missing = files.keys() - loaded.keys() - set(about["unknown_clients"])
+        state = State.PARTLY_LOADED if missing else State.LOADED
     reasons: Counter[str] = Counter()
     for file in (about["movies"], *files.values()):
         reasons.update(file["rejected"])
@@ -144,6 +150,8 @@ def table(statuses: Sequence[DayStatus]) -> Iterator[str]:
 def details(status: DayStatus) -> Iterator[str]:
     """Beside its line of the table."""
     yield from _reasons(status.reasons)
+    if status.fault:
+        yield f"  {status.fault}"
     if status.forced:
         yield f"  it was forced: {status.forced}"
     if status.champion:

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -14,45 +14,74 @@ from recommender.daily.forgetting import deletion_of, stored_tombstones
 from recommender.daily.mended import read_list
 from recommender.daily.refused_rows import RATING_COLUMNS
 from recommender.database import transaction
-from recommender.days import MENDED, NOT_INJECTED, RATINGS
+from recommender.days import MENDED, NOT_INJECTED, PROCESSED, RATINGS, RAW, REPLAY
 from recommender.files import Store
-from recommender.manifests import Entry, Hashed, seal_again
+from recommender.manifests import Entry, Hashed, read_manifest, seal_again
 from recommender.tables import clients
 
 _AT_ONCE = 10_000
 _USER = RATING_COLUMNS[0]
+IsDeleted = Callable[[str], bool]
 
 
 def erase_rejects(engine: Engine, data: Store, tombstone_key: str) -> int:
-    """From the mended lists too; how many rows there were."""
-    with transaction(engine) as connection:
-        known = connection.execute(select(clients.c.client_id, clients.c.username)).all()
-        gone = {row.username: (row.client_id, stored_tombstones(connection, row.client_id)) for row in known}
+    """From the mended lists too; how many rows there were. A replay that had any is gone."""
+    deletions = _deletions(engine, tombstone_key)
     erased = 0
     for batch in data.names(NOT_INJECTED):
-        for path in data.files(f"{NOT_INJECTED}/{batch}"):
-            client, _, name = path.rpartition("/")
-            client_id, digests = gone.get(folded(client), (0, {}))
-            if digests and name in (RATINGS, MENDED):
-                is_deleted = deletion_of(tombstone_key, client_id, digests)
-                erased += _erase(data, f"{NOT_INJECTED}/{batch}", path, is_deleted)
+        folder = f"{NOT_INJECTED}/{batch}"
+        for path, is_deleted in _lists(data, folder, deletions):
+            erased += _erase(data, folder, path, is_deleted)
+    for batch in data.names(RAW):
+        lists = _lists(data, f"{RAW}/{batch}", deletions) if batch.endswith(REPLAY) else iter(())
+        if any(_outcome(data, f"{RAW}/{batch}/{path}", is_deleted)[0] for path, is_deleted in lists):
+            data.delete(f"{PROCESSED}/{batch}")
+            data.delete(f"{RAW}/{batch}")  # last: who is killed before finds the rows again
     return erased
 
 
-def _erase(data: Store, folder: str, path: str, is_deleted: Callable[[str], bool]) -> int:
-    """The seal comes first: who is killed between the two finds the rows again, and makes the same file."""
+def _deletions(engine: Engine, tombstone_key: str) -> dict[str, IsDeleted]:
+    """By client, of those that have deleted users."""
+    with transaction(engine) as connection:
+        known = connection.execute(select(clients.c.client_id, clients.c.username)).all()
+        gone = {row: stored_tombstones(connection, row.client_id) for row in known}
+    return {
+        row.username: deletion_of(tombstone_key, row.client_id, digests)
+        for row, digests in gone.items()
+        if digests
+    }
+
+
+def _lists(data: Store, folder: str, deletions: dict[str, IsDeleted]) -> Iterator[tuple[str, IsDeleted]]:
+    for path in data.files(folder):
+        client, _, name = path.rpartition("/")
+        if name in (RATINGS, MENDED) and (is_deleted := deletions.get(folded(client))):
+            yield path, is_deleted
+
+
+def _outcome(data: Store, path: str, is_deleted: IsDeleted) -> tuple[int, Hashed]:
+    """How many rows will not be in the copy, and what it will be."""
     with Path(os.devnull).open("wb") as nowhere:
         outcome = Hashed(nowhere, 0)
-        erased = _copy_without(data, f"{folder}/{path}", is_deleted, outcome)
+        return _copy_without(data, path, is_deleted, outcome), outcome
+
+
+def _erase(data: Store, folder: str, path: str, is_deleted: IsDeleted) -> int:
+    """The seal comes first: who is killed between the two finds the rows again, and makes the same file.
+
+    A folder that is not sealed is being made, or was left half made; `process` makes it whole.
+    """
+    erased, outcome = _outcome(data, f"{folder}/{path}", is_deleted)
     if erased:
-        sealed = Entry(path, outcome.digest.hexdigest(), outcome.size, outcome.rows)
-        seal_again(data, folder, {path: sealed})
+        if read_manifest(data, folder):
+            sealed = Entry(path, outcome.digest.hexdigest(), outcome.size, outcome.rows)
+            seal_again(data, folder, {path: sealed})
         with data.writing(f"{folder}/{path}") as stream:
             _copy_without(data, f"{folder}/{path}", is_deleted, Hashed(stream, 0))
     return erased
 
 
-def _copy_without(data: Store, path: str, is_deleted: Callable[[str], bool], copy: Hashed) -> int:
+def _copy_without(data: Store, path: str, is_deleted: IsDeleted, copy: Hashed) -> int:
     """How many rows are not in the copy."""
     erased, columns = 0, list[str]()
     rows = read_list(data, path, ())
@@ -69,5 +98,6 @@ def _copy_without(data: Store, path: str, is_deleted: Callable[[str], bool], cop
 
 def _lines(rows: Iterable[list[str]]) -> bytes:
     stream = StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
+    one_way = ([value.replace("\r\n", "\n").replace("\r", "\n") for value in row] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows(one_way)  # which quotes no carriage return
     return stream.getvalue().encode()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from recommender.accounts import folded
 from recommender.days import INCOMING, MOVIES, RATINGS, RAW
 from recommender.errors import BadInput, Failed, NotFound, NothingToDo
 from recommender.files import Store
@@ -11,7 +12,7 @@ from recommender.imports.importing import Progress
 from recommender.manifests import Entry, Making, Manifest, read_manifest, verify
 
 SOURCE = INCOMING  # whose numbering the movie ids are in, when the manifest names nobody
-_CHUNK = 1 << 20
+_CHUNK, _LONGEST_SOURCE = 1 << 20, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,14 @@ def files_of(manifest: Manifest, name: str) -> Files:
     found: dict[str, Entry] = {}
     for entry in manifest.files:
         place = _place(entry.path)
-        if place in found:
-            raise BadInput(f"{name} has both {found[place].path} and {entry.path}: only one can be meant.")
-        if place is not None:
-            found[place] = entry
+        if place is None:
+            continue
+        same = found.setdefault(folded(place), entry)
+        if same is not entry:
+            raise BadInput(f"{name} has both {same.path} and {entry.path}: only one can be meant.")
     others = tuple(entry.path for entry in manifest.files if _place(entry.path) is None)
-    return Files(found.pop("", None), found, others)
+    movies = found.pop("", None)
+    return Files(movies, {entry.path.partition("/")[0]: entry for entry in found.values()}, others)
 
 
 def _place(path: str) -> str | None:
@@ -79,6 +82,9 @@ def _incoming(data: Store, day: date, fetched: Manifest | None) -> Manifest | No
         raise NothingToDo(f"There are no files of {day}: {data.named(folder)} is not there.")
     if manifest and manifest.about.get("day", str(day)) != str(day):
         raise BadInput(f"{data.named(folder)} is sealed as the day {manifest.about['day']}.")
+    source = manifest.about.get("source", SOURCE) if manifest else SOURCE
+    if not (isinstance(source, str) and 0 < len(source) <= _LONGEST_SOURCE and source.isprintable()):
+        raise BadInput(f"{data.named(folder)} names no source in its manifest that can be one: {source!a}.")
     return manifest
 
 

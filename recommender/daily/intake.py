@@ -100,9 +100,12 @@ def take_ratings(
     written, counts = ratings_csv(Path(file.path)), Counts()
     columns: Columns | None = None
     for block in file.blocks(progress):
-        header = columns is None
-        columns = columns or written.read_header(block.line(0, written.encoding))
-        rows = rules.reader(written, columns).read(block, skip=int(header))
+        header = 0
+        if columns is None:
+            if (first := block.first) is None:
+                continue
+            columns, header = written.read_header(block.line(first, written.encoding)), first + 1
+        rows = rules.reader(written, columns).read(block, skip=header)
         counts.read += rows.read
         counts.refuse(rows.rejects)
         write(rows.rejects, written, columns)

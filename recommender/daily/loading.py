@@ -117,6 +117,8 @@ class _ClientLoad:
         merged, gone = self._merge_ratings(merge, deleted, injection)
         for rejects in self._rejects():
             injection.refuse(rejects)
+        if not self.day.stands():
+            raise Failed(f"{self.day.batch} was processed again while it was loaded: run load again.")
         merge.settle()
         return self._finish(injection, merged, gone, new_users)
 

@@ -83,6 +83,10 @@ class ProcessedDay:
             done += entry.bytes
             progress("verify", done, total)
 
+    def stands(self) -> bool:
+        """Nobody has begun to make the batch anew since it was opened."""
+        return read_manifest(self.data, f"{PROCESSED}/{self.batch}") == self._good
+
     def movies(self) -> Iterator[FileMovie]:
         for batch in self._batches(MOVIES) if self._good.entry(MOVIES) else ():
             for row in batch.to_pylist():

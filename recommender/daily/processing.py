@@ -61,7 +61,7 @@ def process(
     if raw is None:
         raise Failed(f"{data.named(f'{RAW}/{batch}')} is not there, or not whole: fetch the day first.")
     made = _made(data, batch, raw)
-    if made and reason is None and champion is None and _is_whole(data, made, f"{PROCESSED}/{batch}"):
+    if made and reason is None and champion is None and _is_whole(data, batch, made):
         return made
     reason = reason or (made.about["reason"] if made else None)
     for entry in raw.files:
@@ -76,10 +76,13 @@ def process(
     run.note(inputs)
     genres, counts = run.all(files)
     about = {"day": str(run.day), "batch": batch, "source": raw.about["source"], **inputs, **counts}
-    stop = _too_many(counts, reject_limit)
+    if read_manifest(data, f"{RAW}/{batch}") != raw:
+        raise Failed(f"{batch} was fetched again while it was processed: run process again.")
+    stop = _miscounted(files, counts) or _too_many(counts, reject_limit)
     run.refused.seal({**about, "stopped": stop is not None and reason is None})
     if stop and reason is None:
-        raise Rejected(f"{batch} is stopped: {stop}. They are listed in {data.named(run.refused.folder)}.")
+        listed = data.named(run.refused.folder)
+        raise Rejected(f"{batch} is stopped: {stop}. What is refused is listed in {listed}.")
     return run.good.seal({**about, "genres": genres, "reason": reason})
 
 
@@ -89,13 +92,16 @@ def _made(data: Store, batch: str, raw: Manifest) -> Manifest | None:
     return made if made and made.about.get("raw") == raw.digest else None
 
 
-def _is_whole(data: Store, made: Manifest, folder: str) -> bool:
+def _is_whole(data: Store, batch: str, made: Manifest) -> bool:
+    """With its lists of refused rows, which a load takes in too."""
     try:
-        for entry in made.files:
-            verify(data, folder, entry)
+        refused = read_manifest(data, f"{NOT_INJECTED}/{batch}")
+        for folder, manifest in ((PROCESSED, made), (NOT_INJECTED, refused)):
+            for entry in manifest.files if manifest else ():
+                verify(data, f"{folder}/{batch}", entry)
     except (BadInput, NotFound):
         return False
-    return True
+    return refused is not None and refused.about.get("raw") == made.about["raw"]
 
 
 def _champion(data: Store, batch: str, raw: Manifest, known: Known, told: str | None) -> str | None:
@@ -181,6 +187,16 @@ class _Run:
 def _table(movies: tuple[FileMovie, ...]) -> pa.Table:
     columns = {name: [getattr(movie, name) for movie in movies] for name in MOVIES_SCHEMA.names}
     return pa.table(columns, schema=MOVIES_SCHEMA)
+
+
+def _miscounted(files: Files, counts: Mapping[str, Any]) -> str | None:
+    """A file that has not as many rows as its manifest says."""
+    read = {files.movies: counts["movies"]["read"]} if files.movies else {}
+    read |= {entry: counts["clients"][name]["read"] for name, entry in files.ratings.items()}
+    for entry, rows in read.items():
+        if entry.rows not in (None, rows):
+            return f"{entry.path} has {rows:,} rows, and its manifest says {entry.rows:,}"
+    return None
 
 
 def _too_many(counts: Mapping[str, Any], limit: float) -> str | None:

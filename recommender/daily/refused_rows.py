@@ -58,6 +58,7 @@ def _fields(reject: Reject, file: str, written: Format, count: int, places: list
     values = written.split(reject.row) if len(reject.row) < KEPT else []
     if len(values) == count:
         named = [values[place].strip() for place in places]
+        named[0] = reject.external_id or named[0]  # as it was read, so that a deletion finds it
     else:
         named = [reject.external_id or "", *[""] * (len(places) - 1)]  # a deletion finds the row by its user
     return [file, reject.line, reject.rule.value, *named, reject.row]

@@ -149,5 +149,6 @@ class _Writing:
 
 def _written(rows: list[dict[str, str]], columns: tuple[str, ...]) -> bytes:
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows([row[name] for name in columns] for row in rows)
+    lines = ([" ".join(row[name].splitlines()) for name in columns] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue().encode()

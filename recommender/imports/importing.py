@@ -204,7 +204,7 @@ class _Import:
 
 
 def _columns(written: Format, first: Block) -> Columns:
-    return written.columns or written.read_header(first.text(0, written.encoding))
+    return written.columns or written.read_header(first.line(0, written.encoding))
 
 
 def _ratings_report(

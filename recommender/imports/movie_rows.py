@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from recommender.catalogue import KINDS
 from recommender.errors import BadInput
 from recommender.imports.movielens import GENRES, KIND, MOVIE, TITLE, Columns, Format
-from recommender.imports.rows import LONGEST_ID, Block, Reject, Rule, open_rows, read_blocks
+from recommender.imports.rows import (
+    LONGEST_GENRE,
+    LONGEST_ID,
+    LONGEST_TITLE,
+    Block,
+    Reject,
+    Rule,
+    is_text,
+    open_rows,
+    read_blocks,
+)
 from recommender.titles import split_genres, split_title
 
 FIRST_YEAR, LAST_YEAR = 1870, 2100  # as the table allows
@@ -62,9 +72,11 @@ class _Reader:
 
     def read(self, block: Block) -> None:
         for place in range(len(block)):
+            if not block.raw(place).strip():
+                continue
             if self.columns is None:
                 self.columns = self.written.read_header(block.line(place, self.written.encoding))
-            elif block.raw(place).strip():
+            else:
                 self._row(block, place, self.columns)
 
     def _row(self, block: Block, place: int, columns: Columns) -> None:
@@ -82,7 +94,7 @@ class _Reader:
         fields = [field.strip() for field in self.written.split(text)]
         if len(fields) != columns.count:
             return Rule.WRONG_COLUMN_COUNT
-        if not _is_text(text):
+        if not _is_readable(text):
             return Rule.BAD_ENCODING
         source_id = fields[columns.place[MOVIE]]
         if not 0 < len(source_id) <= LONGEST_ID:
@@ -97,13 +109,16 @@ def _described(
 ) -> FileMovie | Rule:
     title, year = split_title(fields[columns.place[TITLE]])
     kind = fields[columns.place[KIND]].lower() if KIND in columns.place else ""
-    if not title:
+    genres = _genres(fields, columns, flags)
+    if not 0 < len(title) <= LONGEST_TITLE:
         return Rule.NO_TITLE
     if year is not None and not FIRST_YEAR <= year <= LAST_YEAR:
         return Rule.BAD_YEAR
     if kind not in ("", *KINDS):
         return Rule.BAD_KIND
-    return FileMovie(line, source_id, title, year, kind or "movie", _genres(fields, columns, flags))
+    if any(len(genre) > LONGEST_GENRE for genre in genres):
+        return Rule.BAD_GENRE
+    return FileMovie(line, source_id, title, year, kind or "movie", genres)
 
 
 def _genres(fields: list[str], columns: Columns, flags: tuple[str, ...]) -> tuple[str, ...]:
@@ -113,10 +128,9 @@ def _genres(fields: list[str], columns: Columns, flags: tuple[str, ...]) -> tupl
     return split_genres("|".join(marked))
 
 
-def _is_text(text: str) -> bool:
-    """Neither an unreadable byte nor a NUL, which Postgres cannot store."""
+def _is_readable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
-    return "\0" not in text
+    return is_text(text)

@@ -52,11 +52,14 @@ class Format:
             return []
 
     def read_header(self, line: str) -> Columns:
-        columns = Columns.named(_column_name(name) for name in self.split(line))
-        missing = [name for name in self.needed if name not in columns.place]
+        names = [_column_name(name) for name in self.split(line)]
+        missing = [name for name in self.needed if name not in names]
         if missing:
-            raise BadInput(f"{self.path}: the first line names no column {' and no '.join(missing)}")
-        return columns
+            raise BadInput(f"{self.path}: the first line names no column {' and no '.join(missing)}.")
+        twice = [name for name in self.needed if names.count(name) > 1]
+        if twice:
+            raise BadInput(f"{self.path}: the first line names the column {' and '.join(twice)} twice.")
+        return Columns.named(names)
 
 
 _Making = Callable[[Path], Format]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.history import HIGHEST, LOWEST
 from recommender.imports.movielens import MOVIE, RATING, TIMESTAMP, USER, Columns, Format
-from recommender.imports.rows import LONGEST_ID, Block, Reject, Rule
+from recommender.imports.rows import LONGEST_ID, Block, Reject, Rule, is_text
 
 Bools = NDArray[np.bool_]
 _SEPARATOR = b"\x1f"  # stands for a comma outside quotes and for "::" while a block is read
@@ -141,17 +141,16 @@ class _Lines:
 
     def _unreadable(self, buffer: NDArray[np.uint8]) -> Bools:
         found = np.zeros(len(self._plain), bool)
-        if self._plain.data.isascii() and b"\0" not in self._plain.data:
+        if self._plain.data.isascii() and not any(byte in self._plain.data for byte in (b"\0", b"\r")):
             return found
-        suspects = np.unique(
-            np.searchsorted(self._plain.ends, np.flatnonzero((buffer >= 0x80) | (buffer == 0)))
-        )
+        suspect = (buffer >= 0x80) | (buffer == 0) | (buffer == ord("\r"))
+        suspects = np.unique(np.searchsorted(self._plain.ends, np.flatnonzero(suspect)))
         found[[place for place in suspects if not self._is_text(self._plain.raw(place))]] = True
         return found
 
     def _is_text(self, raw: bytes) -> bool:
         try:
-            return "\0" not in raw.decode(self._written.encoding)
+            return is_text(raw.decode(self._written.encoding))
         except UnicodeDecodeError:
             return False
 

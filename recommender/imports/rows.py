@@ -19,8 +19,10 @@ from recommender.files import Store
 BLOCK_BYTES = 12_000_000  # about 500,000 ratings
 LONGEST_LINE = 1_000_000
 LONGEST_ID = 200  # characters of a user's or a movie's id
+LONGEST_TITLE, LONGEST_GENRE = 500, 100  # characters; Postgres has an index of both
 KEPT = 500  # characters of a refused row that are stored
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UNSTORABLE = str.maketrans("\0\r", "\ufffd\ufffd")
 
 
 class Rule(StrEnum):
@@ -47,9 +49,10 @@ class Rule(StrEnum):
     DUPLICATE = "duplicate", "The file has a later rating by the same user for the same movie."
     BAD_MOVIE_ID = "bad_movie_id", "The movie's id is empty or longer than 200 characters."
     DUPLICATE_MOVIE = "duplicate_movie", "The movie's id stands on an earlier line."
-    NO_TITLE = "no_title", "The title is empty."
+    NO_TITLE = "no_title", "The title is empty or longer than 500 characters."
     BAD_YEAR = "bad_year", "The year is not from 1870 to 2100."
     BAD_KIND = "bad_kind", "The type is neither movie nor show."
+    BAD_GENRE = "bad_genre", "A genre has more than 100 characters."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +81,31 @@ class Block:
     def raw(self, place: int) -> bytes:
         return self.data[self.ends[place - 1] + 1 if place else 0 : self.ends[place]]
 
+    @property
+    def first(self) -> int | None:
+        """The place of the first line that is not blank."""
+        blank = len(self.data) - len(self.data.lstrip())
+        return self.data.count(b"\n", 0, blank) if blank < len(self.data) else None
+
     def line(self, place: int, encoding: str) -> str:
         return self.raw(place).decode(encoding, "replace")
 
     def text(self, place: int, encoding: str) -> str:
         """As it can be stored: unreadable bytes are replaced, a very long row is cut."""
-        return self.line(place, encoding).replace("\0", "\ufffd")[:KEPT]
+        return _storable(self.line(place, encoding))
 
     def texts(self, encoding: str) -> Iterator[str]:
         """Of all lines, each as `text` gives it."""
-        whole = self.data[:-1].decode(encoding, "replace").replace("\0", "\ufffd")
-        return (line[:KEPT] for line in whole.split("\n"))
+        return map(_storable, self.data[:-1].decode(encoding, "replace").split("\n"))
+
+
+def _storable(line: str) -> str:
+    return line[:KEPT].translate(_UNSTORABLE)
+
+
+def is_text(line: str) -> bool:
+    """No NUL, which Postgres cannot store, and no carriage return, which would end a line in a list."""
+    return "\0" not in line and "\r" not in line
 
 
 def read_blocks(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[Block]:

@@ -85,3 +85,16 @@ def test_what_a_killed_writer_left_is_hidden_and_swept_when_it_is_old(tmp_path: 
 def test_an_address_of_no_known_kind_is_refused() -> None:
     with pytest.raises(BadSettings, match="neither a folder nor a bucket"):
         Store.at("nosuch://bucket/prefix")
+
+
+def test_a_name_is_not_a_pattern_when_it_is_deleted(store: Store) -> None:
+    for path in ("d/a/x", "d/*/x", "d/[a]/x"):
+        store.write(path, b"1")
+    store.delete("d/[a]/x")
+    store.delete("d/*")
+    assert store.files("d") == ["a/x"]
+
+
+def test_what_a_living_writer_moves_meanwhile_does_not_stop_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / f"{UNFINISHED}gone").symlink_to(tmp_path / "nowhere")
+    Store.at(tmp_path).sweep("")

@@ -69,6 +69,10 @@ def test_a_file_that_changed_after_the_seal_is_found(store: Store) -> None:
             "leads out of the folder",
         ),
         (b'{"format": 1, "files": [{"path": "x"}]}', "is no manifest"),
+        (b'{"format": 1, "files": [{"path": "./x", "sha256": "", "bytes": 1}]}', "cannot be one"),
+        (b'{"format": 1, "files": [{"path": "a//x", "sha256": "", "bytes": 1}]}', "cannot be one"),
+        (b'{"format": 1, "files": [{"path": "a\\u0000/x", "sha256": "", "bytes": 1}]}', "cannot be one"),
+        (b'{"format": 1, "files": [{"path": "\\ud800/x", "sha256": "", "bytes": 1}]}', "cannot be one"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(store: Store, content: bytes, said: str) -> None:

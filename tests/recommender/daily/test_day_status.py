@@ -75,6 +75,23 @@ def test_a_day_is_partly_loaded_while_a_client_is_missing(days: Days) -> None:
     assert only(days).state is State.PARTLY_LOADED
 
 
+def test_a_client_who_registers_between_process_and_load_does_not_make_a_day_partly_loaded(
+    days: Days,
+) -> None:
+    days.take(FILES)
+    days.run("SELECT register_client('nobody', 'N', 'n@example.org', 'hash')")
+    load_day(days)
+    assert only(days).state is State.LOADED
+
+
+def test_a_manifest_that_cannot_be_read_hides_no_other_day(days: Days) -> None:
+    days.take(FILES)
+    days.data.write(f"{INCOMING}/2026-02-01/manifest.json", b"{")
+    good, bad = read_statuses(days.engines.pipeline, days.data)
+    assert (good.state, bad.state) == (State.PROCESSED, State.UNREADABLE)
+    assert "2026-02-01/manifest.json is no manifest" in next(details(bad))
+
+
 def test_a_day_that_too_many_rejects_stop_says_so(days: Days) -> None:
     with pytest.raises(Rejected):
         days.take(FILES, reject_limit=0.1)

@@ -183,3 +183,26 @@ def test_the_same_file_plain_and_packed_is_refused(data: Store) -> None:
     send(data, {**FILES, "acme/ratings.csv.gz": packed(ratings("7,1,4,1"))})
     with pytest.raises(BadInput, match=r"both acme/ratings\.csv and acme/ratings\.csv\.gz"):
         fetch(data, DAY, silent)
+
+
+def test_a_client_has_one_folder_in_whatever_case(data: Store) -> None:
+    send(data, {**FILES, "Acme/ratings.csv": FILES["acme/ratings.csv"]})
+    with pytest.raises(BadInput, match=r"both Acme/ratings\.csv and acme/ratings\.csv"):
+        fetch(data, DAY, silent)
+
+
+def test_a_hash_may_be_written_in_capitals(data: Store) -> None:
+    manifest = send(data, FILES)
+    written = data.read(f"{FOLDER}/{MANIFEST}")
+    for entry in manifest.files:
+        written = written.replace(entry.sha256.encode(), entry.sha256.upper().encode())
+    data.write(f"{FOLDER}/{MANIFEST}", written)
+    assert fetch(data, DAY, silent).files == manifest.files
+
+
+@pytest.mark.parametrize("source", [None, 5, "", "a\0b", "x" * 201, {"a": 1}])
+def test_a_source_that_can_be_none_is_refused(data: Store, source: object) -> None:
+    send(data, FILES)
+    seal_as_it_is(data, FOLDER, {"day": str(DAY), "source": source})
+    with pytest.raises(BadInput, match="names no source in its manifest that can be one"):
+        fetch(data, DAY, silent)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from recommender.daily.erasing import erase_rejects
 from recommender.daily.forgetting import Honoured, check_deletions, honour_deletions, write_tombstones
 from recommender.daily.loading import load
+from recommender.daily.replaying import replay
 from recommender.database import open_engine
 from recommender.days import NOT_INJECTED
 from recommender.errors import BadInput, Failed
@@ -233,3 +235,31 @@ def disk_with_place_for(files: int) -> Callable[[int], None]:
             raise OSError(28, "No space left on device")
 
     return fsync
+
+
+def test_a_list_of_a_day_that_was_left_half_made_is_erased_too(days: Days) -> None:
+    delete(days.engines)
+    days.data.delete(f"{LISTED}/manifest.json")
+    assert erase_rejects(days.engines.pipeline, days.data, KEY) == 2
+    assert read_manifest(days.data, LISTED) is None, "it is whole when process has made it"
+    assert [row["userId"] for row in days.refused()] == ["7"]
+
+
+def test_a_replay_with_rows_of_a_deleted_user_goes_and_another_has_none(days: Days) -> None:
+    days.data.write(MENDED, f"userId,movieId,rating,timestamp\nzoë,1,4,{NOON}\n7,2,4,{NOON}\n".encode())
+    again = partial(replay, days.engines.pipeline, days.data, days.models, DAY)
+    again(now=NOW, tombstone_key=KEY, progress=silent)
+    delete(days.engines)
+    erase_rejects(days.engines.pipeline, days.data, KEY)
+    assert not any(".replay/" in path for path in days.data.files("raw"))
+    assert not any(".replay/" in path for path in days.data.files("processed"))
+    assert again(now=NOW, tombstone_key=KEY, progress=silent).load.counts.read == 3, "2 of them are bolt's"
+    replayed = days.data.files(f"raw/{DAY}.replay/acme")
+    assert b"zo" not in days.data.read(f"raw/{DAY}.replay/acme/{replayed[0]}")
+
+
+def test_a_cell_of_several_lines_is_one_cell_when_others_were_erased(days: Days) -> None:
+    days.data.write(MENDED, 'userId,note\nzoë,x\n7,"one\rtwo\r\nthree"\n'.encode())
+    delete(days.engines)
+    erase_rejects(days.engines.pipeline, days.data, KEY)
+    assert days.data.read(MENDED) == b'userId,note\n7,"one\ntwo\nthree"\n'

@@ -526,3 +526,12 @@ def test_one_day_loaded_twice_at_once_is_loaded_once(days: Days) -> None:
         reports = list(pool.map(lambda _: into(days), range(2)))
     assert sum((report.counts for report in reports), Counts.none()) == Counts(10, 5, 5, 0, 0)
     assert len(stored(days)) == 4
+
+
+def test_a_day_that_is_processed_anew_while_it_is_loaded_is_not_loaded_in_half(days: Days) -> None:
+    ready(days, FILES)
+    anew = at("acme: users", lambda: days.process(reason="a known fault"))
+    with pytest.raises(Failed, match=f"{DAY} was processed again while it was loaded: run load again"):
+        into(days, progress=anew)
+    assert stored(days) == []
+    assert counts(into(days)) == (4, 4, 0, 0, 0)

@@ -26,7 +26,7 @@ from recommender.files import Store
 from recommender.history import History
 from recommender.imports.rows import Rule
 from recommender.local.urls import PerRole
-from recommender.manifests import read_manifest
+from recommender.manifests import read_manifest, seal_again
 from recommender.model import Model, Parameters, fit_model
 from recommender.movies import read_catalogue
 from recommender.tombstones import external_digest
@@ -101,6 +101,7 @@ WRITTEN: Mapping[str, tuple[str, str | bytes]] = {
     "packed": ("acme/ratings.csv.gz", packed(GOOD)),
     "packed with Windows line ends": ("acme/ratings.csv.gz", packed("\ufeff" + GOOD.replace("\n", "\r\n"))),
     "without a last line end": ("acme/ratings.csv", GOOD.rstrip()),
+    "with empty lines": ("acme/ratings.csv", GOOD.rstrip() + "\n\n\r\n"),
 }
 
 
@@ -127,7 +128,12 @@ def test_movies_of_another_source_are_unknown(days: Days) -> None:
     assert days.rules() == {2: "unknown_movie"}
 
 
-@pytest.mark.parametrize("content", ["", "\ufeff", packed("")])
+def test_empty_lines_before_the_first_do_no_harm(days: Days) -> None:
+    days.take({"movies.csv": "\n\r\n" + MOVIES, "acme/ratings.csv": "\n\n" + GOOD})
+    assert days.kept() == [(*row[:4], row[4] + 2) for row in KEPT]
+
+
+@pytest.mark.parametrize("content", ["", "\ufeff", "\n\r\n", packed("")])
 def test_an_empty_file_has_no_rows(days: Days, content: str | bytes) -> None:
     end = ".gz" if isinstance(content, bytes) else ""
     made = days.take(
@@ -145,6 +151,7 @@ def test_an_empty_file_has_no_rows(days: Days, content: str | bytes) -> None:
         ("acme/ratings.csv", "userId,movieId,rating", "no column timestamp"),
         ("acme/ratings.csv", "user,movie,rating,timestamp", "no column userid and no movieid"),
         ("movies.csv", "movieId,title", "no column genres"),
+        ("acme/ratings.csv", "userId,user_id,movieId,rating,timestamp", "the column userid twice"),
     ],
 )
 def test_a_missing_column_is_named_with_its_file(days: Days, path: str, header: str, missing: str) -> None:
@@ -159,6 +166,7 @@ FAULTS: list[tuple[str, Rule]] = [
     ("7,1,4", Rule.WRONG_COLUMN_COUNT),
     (f",1,4,{NOON}", Rule.BAD_USER),
     (f"{'u' * 201},1,4,{NOON}", Rule.BAD_USER),
+    (f"7\N{REPLACEMENT CHARACTER}7,1,4,{NOON}", Rule.BAD_ENCODING),  # a carriage return, when it is sent
     (f"7,9,4,{NOON}", Rule.UNKNOWN_MOVIE),
     (f"7,1,good,{NOON}", Rule.BAD_RATING),
     (f"7,1,5.5,{NOON}", Rule.RATING_OFF_SCALE),
@@ -168,15 +176,14 @@ FAULTS: list[tuple[str, Rule]] = [
 
 
 def test_each_planted_fault_is_listed_with_its_rule_and_its_row(days: Days) -> None:
-    made = days.take(
-        {**FILES, "acme/ratings.csv": GOOD + ratings(*(row for row, _ in FAULTS), header="")[1:]}
-    )
+    sent = GOOD + ratings(*(row for row, _ in FAULTS), header="")[1:]
+    made = days.take({**FILES, "acme/ratings.csv": sent.replace("\N{REPLACEMENT CHARACTER}", "\r")})
     found = days.refused()
     assert [(row["line"], row["rule"], row["row"]) for row in found] == [
         (str(line), rule.value, row) for line, (row, rule) in enumerate(FAULTS, start=5)
     ]
     assert {row["file"] for row in found} == {"acme/ratings.csv"}
-    assert [found[3][name] for name in ("userId", "movieId", "rating", "timestamp")] == [
+    assert [found[4][name] for name in ("userId", "movieId", "rating", "timestamp")] == [
         "7",
         "9",
         "4",
@@ -193,6 +200,17 @@ def test_movies_that_break_a_rule_are_listed_too(days: Days) -> None:
     assert days.rules("movies.csv") == {3: "duplicate_movie", 4: "no_title", 5: "bad_year"}
     assert days.refused("movies.csv")[2]["title"] == "Old (1066)"
     assert made.about["movies"]["read"] == 4 and made.about["movies"]["kept"] == 1
+
+
+def test_what_postgres_has_no_index_for_is_refused_before_it_gets_there(days: Days) -> None:
+    lines = (f"1,{'x' * 500} (1995),Crime", f"2,{'x' * 501} (1995),Crime", f"3,Ran (1985),War|{'x' * 101}")
+    days.take({**FILES, "movies.csv": ratings(*lines, header="movieId,title,genres")})
+    assert days.rules("movies.csv") == {3: "no_title", 4: "bad_genre"}
+
+
+def test_a_list_names_users_as_they_were_read(days: Days) -> None:
+    days.take({**FILES, "acme/ratings.csv": ratings(f'"a""b",9,4,{NOON}', f'"a""b",1,4,{NOON}')})
+    assert [row["userId"] for row in days.refused()] == [row[0] for row in days.kept()] == ["ab"]
 
 
 def test_the_last_second_of_the_day_belongs_to_it(days: Days) -> None:
@@ -292,6 +310,23 @@ def test_deleted_users_and_superseded_rows_do_not_stop_a_day(days: Days) -> None
     rows = ratings(f"gone,1,4,{NOON}", f"7,1,4,{NOON}", f"7,1,4,{NOON}")
     made = days.take({"movies.csv": MOVIES, "acme/ratings.csv": rows}, reject_limit=0)
     assert made.about["clients"]["acme"]["rejected"] == {"deleted_user": 1}
+
+
+@pytest.mark.parametrize(("path", "rows"), [("movies.csv", 4), ("acme/ratings.csv", 0)])
+def test_a_file_with_other_rows_than_its_manifest_says_stops_the_day(
+    days: Days, path: str, rows: int
+) -> None:
+    days.send(FILES)
+    sealed = read_manifest(days.data, f"{INCOMING}/{DAY}")
+    assert sealed
+    entry = sealed.entry(path)
+    assert entry
+    seal_again(days.data, f"{INCOMING}/{DAY}", {path: replace(entry, rows=rows)})
+    fetch(days.data, DAY, silent)
+    with pytest.raises(Rejected, match=f"{path} has 3 rows, and its manifest says {rows}"):
+        days.process()
+    assert read_manifest(days.data, SEALED) is None
+    assert days.process(reason="the sender counts otherwise").about["reason"] == "the sender counts otherwise"
 
 
 # what a user's ratings say
@@ -413,10 +448,16 @@ def test_a_day_in_a_bucket_is_the_day_in_a_folder(days: Days, bucket: str) -> No
     assert there.contents() == days.contents()
 
 
-def test_a_damaged_file_is_made_again(days: Days) -> None:
+@pytest.mark.parametrize(
+    "path", [f"{SEALED}/acme/users-000.parquet", f"{NOT_INJECTED}/{DAY}/nobody/ratings.csv"]
+)
+def test_a_damaged_file_is_made_again(days: Days, path: str) -> None:
     days.take(LARGE)
     once = days.contents()
-    days.data.write(f"{SEALED}/acme/users-000.parquet", b"damaged")
+    days.data.write(path, b"damaged")
+    days.process()
+    assert days.contents() == once
+    days.data.delete(path.replace("acme/users-000.parquet", "manifest.json"))
     days.process()
     assert days.contents() == once
 
@@ -540,3 +581,16 @@ def test_the_inputs_are_written_before_anything_is_made_of_them(days: Days) -> N
     inputs = json.loads(days.data.read(f"{SEALED}/{INPUTS}"))
     made = days.process()
     assert inputs == {name: made.about[name] for name in ("raw", "catalogue", "champion")}
+
+
+def test_a_day_that_is_fetched_anew_while_it_is_processed_is_not_sealed(days: Days) -> None:
+    def replaced(stage: str, done: int, total: int) -> None:
+        if stage == "acme: writing":
+            days.send({"acme/ratings.csv": ratings(f"7,1,1,{NOON}")})
+            fetch(days.data, DAY, silent, "a corrected file")
+
+    with pytest.raises(Failed, match="fetched again while it was processed: run process again"):
+        days.take(FILES, progress=replaced)
+    assert read_manifest(days.data, SEALED) is None
+    days.process()
+    assert [row[:3] for row in days.kept()] == [("7", "1", 1)]

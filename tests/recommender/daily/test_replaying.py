@@ -182,3 +182,10 @@ def test_most_rows_refused_again_do_not_stop_the_one_that_is_good(days: Days) ->
     days.know("75")
     fetch(days.data, DAY, silent)
     assert again(days).load.counts == Counts(20, 1, 0, 0, 19)
+
+
+def test_a_mended_cell_of_several_lines_is_one_row(days: Days) -> None:
+    take(days, f"8,1,9,{NOON}")
+    mend(days, lambda row: row | {"userId": "eight\r\nb", "rating": "3"})
+    assert again(days).load.counts == Counts(1, 1, 0, 0, 0)
+    assert ("eight b", "1", 3) in stored(days)
