@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -43,13 +44,20 @@ def template(server: Server) -> str:
     return TEMPLATE
 
 
-@pytest.fixture
-def urls(server: Server, template: str) -> Iterator[PerRole[str]]:
-    """A migrated database of its own, as each of its roles."""
+@contextmanager
+def database(server: Server, template: str) -> Iterator[PerRole[str]]:
+    """A copy of a database, as each of its roles."""
     name = f"test_{next(_number)}"
     _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield _let_roles_in(server.url(name))
     _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def urls(server: Server, template: str) -> Iterator[PerRole[str]]:
+    """A migrated database of its own."""
+    with database(server, template) as urls:
+        yield urls
 
 
 @pytest.fixture
