@@ -58,7 +58,7 @@ GRANT SELECT ON nightly_lists, publications, drift TO marquee_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON nightly_lists, drift TO marquee_pipeline;
 GRANT SELECT, INSERT ON publications TO marquee_pipeline;
 
--- A foreign key is asked row by row, which took a load half of its time. Movies are never deleted, so that whether
+-- A foreign key is asked row by row, which is what binds a load. Movies are never deleted, so that whether
 -- those of new ratings exist can be asked once a statement.
 CREATE FUNCTION rated_movies_exist() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$

@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 
 from recommender.errors import BadInput, NotFound, Taken
 
-STATUSES = ("active", "disabled")
 USERNAME = r"^[A-Za-z0-9._-]{3,50}$"
 LONGEST_EMAIL = 254
 

@@ -20,9 +20,9 @@ from recommender.daily.processing import process
 from recommender.database import open_engine
 from recommender.days import MOVIES, RATINGS, RAW, begins
 from recommender.files import Store
-from recommender.imports.importing import Progress
 from recommender.manifests import Making
 from recommender.model_store import ModelStore
+from recommender.progress import Progress
 
 CLIENT, SOURCE = "bench", "bench"
 FIRST, SECOND = date(2026, 1, 1), date(2026, 1, 2)

@@ -2,15 +2,15 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 from tqdm import tqdm
 
-from recommender.imports.importing import Progress
-
+# Stage, done, total: bytes of a file, users, or whatever the stage counts.
+Progress = Callable[[str, int, int], None]
 LOG_S = 5.0
 
 

@@ -8,8 +8,8 @@ from recommender.accounts import folded
 from recommender.days import INCOMING, MOVIES, RATINGS, RAW
 from recommender.errors import BadInput, Failed, NotFound, NothingToDo
 from recommender.files import Store
-from recommender.imports.importing import Progress
 from recommender.manifests import Entry, Making, Manifest, read_manifest, verify
+from recommender.progress import Progress
 
 SOURCE = INCOMING  # whose numbering the movie ids are in, when the manifest names nobody
 _CHUNK, _LONGEST_SOURCE = 1 << 20, 200

@@ -25,11 +25,11 @@ from recommender.days import RATINGS
 from recommender.deletions import Deletions
 from recommender.errors import BadInput, Failed
 from recommender.files import Store
-from recommender.imports.importing import Progress
 from recommender.imports.injections import Counts, Injection
 from recommender.imports.movie_load import load_movies
 from recommender.imports.rating_merge import Merged, RatingMerge
 from recommender.imports.rows import Reject, Rule
+from recommender.progress import Progress
 from recommender.tables import clients, movie_sources
 
 _REJECTS_AT_ONCE = 10_000

@@ -16,10 +16,10 @@ from recommender.daily.refused_rows import RATING_COLUMNS, REASONS, ROW
 from recommender.days import NOT_INJECTED, PROCESSED, RATINGS, parse_day
 from recommender.errors import BadInput, Failed
 from recommender.files import Store
-from recommender.imports.importing import Progress
 from recommender.imports.movie_rows import FileMovie
 from recommender.imports.rows import LONGEST_ID, Reject, Rule
 from recommender.manifests import Manifest, read_manifest, verify
+from recommender.progress import Progress
 
 USERS_AT_ONCE, RATINGS_AT_ONCE = 8_192, 262_144
 

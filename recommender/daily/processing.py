@@ -27,12 +27,12 @@ from recommender.daily.user_parts import PartWriter
 from recommender.days import MENDED, MOVIES, NOT_INJECTED, PROCESSED, RATINGS, RAW, REPLAY, ends, parse_day
 from recommender.errors import BadInput, Failed, NotFound, Rejected
 from recommender.files import Store
-from recommender.imports.importing import Progress
 from recommender.imports.movie_rows import FileMovie
 from recommender.imports.rows import BLOCK_BYTES, Rule
 from recommender.manifests import Entry, Making, Manifest, read_manifest, verify
 from recommender.model import Model
 from recommender.model_store import ModelStore
+from recommender.progress import Progress
 
 INPUTS = "inputs.json"
 CURRENT = "current"  # asks for the champion of now, where a rerun takes the one that was taken before

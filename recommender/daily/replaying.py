@@ -22,10 +22,10 @@ from recommender.days import MENDED, MOVIES, NOT_INJECTED, RATINGS, RAW, REPLAY
 from recommender.deletions import Deletions
 from recommender.errors import Failed, NothingToDo
 from recommender.files import Store
-from recommender.imports.importing import Progress
 from recommender.imports.rows import Rule
 from recommender.manifests import Making, read_manifest
 from recommender.model_store import ModelStore
+from recommender.progress import Progress
 from recommender.tables import clients
 
 _AT_ONCE = 10_000

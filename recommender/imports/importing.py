@@ -5,7 +5,7 @@ Each file is one transaction; what was killed or failed is run again, and runnin
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -24,10 +24,8 @@ from recommender.imports.rating_load import RatingLoad
 from recommender.imports.rating_merge import Merged
 from recommender.imports.rating_rows import RatingReader
 from recommender.imports.rows import BLOCK_BYTES, Block, Reject, Rule, open_rows, read_blocks
+from recommender.progress import Progress
 from recommender.tables import clients, movie_sources
-
-# Stage, done, total. The stages: movies and ratings (bytes of the file), duplicates (one step), users.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from recommender.database import transaction
 from recommender.days import ends
 from recommender.errors import NothingToDo
 from recommender.files import Store
-from recommender.imports.importing import Progress
 from recommender.learning.audience import (
     STARS,
     Floats,
@@ -32,6 +31,7 @@ from recommender.learning.day_ratings import DayRatings, day_in_database, day_in
 from recommender.model import Model
 from recommender.model_store import ModelStore
 from recommender.movies import read_catalogue
+from recommender.progress import Progress
 from recommender.registry import read_card, serving_state
 
 SOME, MUCH = 0.1, 0.25  # of the population stability index, as is usual

@@ -13,11 +13,11 @@ from recommender.catalogue import Catalogue
 from recommender.database import transaction
 from recommender.errors import NothingToDo
 from recommender.folding import Ints, Single, Tastes, tastes
-from recommender.imports.importing import Progress
 from recommender.learning.cohorts import AT_ONCE, Cohort, read_cohort
 from recommender.model import Model
 from recommender.model_store import ModelStore
 from recommender.movies import read_catalogue
+from recommender.progress import Progress
 from recommender.ranking import Source, best
 from recommender.registry import serving_state
 from recommender.unloading import read_out

@@ -15,7 +15,7 @@ from recommender.verbs.opening import day_option, open_data, open_database, open
 if TYPE_CHECKING:
     from recommender.bench import Bench, Measured
     from recommender.daily.loading import LoadReport
-    from recommender.imports.importing import Progress
+    from recommender.progress import Progress
 
 
 @click.command()

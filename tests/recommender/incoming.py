@@ -2,7 +2,9 @@
 
 import csv
 import gzip
-from collections.abc import Mapping
+import resource
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from io import StringIO
@@ -117,3 +119,14 @@ def balanced(made: Manifest) -> bool:
     """Every row that was read is kept, superseded or rejected."""
     files = made.about["clients"].values()
     return all(f["read"] == f["kept"] + f["superseded"] + sum(f["rejected"].values()) for f in files)
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """As on a disk that is full from there on."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -35,12 +35,12 @@ from recommender.daily.processing import process
 from recommender.database import transaction
 from recommender.days import PROCESSED
 from recommender.errors import Away, BadInput, Failed, NotFound
-from recommender.imports.importing import Progress
 from recommender.imports.injections import Counts
 from recommender.imports.rating_load import count_ratings
 from recommender.imports.rows import Rule
 from recommender.local.urls import PerRole
 from recommender.manifests import Making
+from recommender.progress import Progress
 from recommender.tombstones import external_digest
 from recommender.users import delete_user
 from tests.api.conftest import away

@@ -1,8 +1,5 @@
 """Rows kept aside and put in order: each user in one part, each pair once, one part in memory."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ from recommender.daily.partitioning import Aside, Part, part_of, parts_for
 from recommender.errors import Failed
 from recommender.imports.rating_rows import RatingRows, Ratings
 from recommender.imports.rows import BLOCK_BYTES
+from tests.recommender.incoming import files_up_to
 
 Row = tuple[str, int, float, float, int]  # user, movie, rating, time, line
 
@@ -104,17 +102,6 @@ def test_nothing_is_left_in_the_folder_even_while_rows_are_kept_there(tmp_path: 
         aside.add(in_block(some_rows(600, users=60)))
         assert list(tmp_path.iterdir()) == []
     assert list(tmp_path.iterdir()) == []
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """As on a disk that is full from there on."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:

@@ -2,12 +2,10 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +28,19 @@ from recommender.manifests import read_manifest, seal_again
 from recommender.model import Model, Parameters, fit_model
 from recommender.movies import read_catalogue
 from recommender.tombstones import external_digest
-from tests.recommender.incoming import DAY, HEADER, KEY, MOVIES, NOON, Days, balanced, packed, ratings, silent
+from tests.recommender.incoming import (
+    DAY,
+    HEADER,
+    KEY,
+    MOVIES,
+    NOON,
+    Days,
+    balanced,
+    files_up_to,
+    packed,
+    ratings,
+    silent,
+)
 
 GOOD = ratings(f"8,1,3,{NOON}", f"7,2,5,{NOON}", f"7,1,4.5,{NOON - 9}")
 KEPT = [("7", "1", 4.5, NOON - 9, 4), ("7", "2", 5, NOON, 3), ("8", "1", 3, NOON, 2)]
@@ -525,17 +535,6 @@ def test_a_run_that_is_killed_leaves_nothing_sealed_and_the_next_makes_the_same_
     fetch(days.data, DAY, silent)
     days.process(block_bytes=SMALL_BLOCKS)
     assert days.contents() == once
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """As on a disk that is full from there on."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [0, 1000, 3000, 6000])

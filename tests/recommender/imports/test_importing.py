@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from recommender.errors import BadInput, Failed, NotFound
-from recommender.imports.importing import ImportReport, Progress, import_folder
+from recommender.imports.importing import ImportReport, import_folder
 from recommender.imports.rows import Rule
 from recommender.local.urls import PerRole
+from recommender.progress import Progress
 from recommender.tables import metadata
 from recommender.tombstones import external_digest
 
