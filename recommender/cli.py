@@ -3,11 +3,12 @@
 import click
 
 from recommender.spoken import Spoken
+from recommender.verbs.backups import backups
 from recommender.verbs.clients import clients
 from recommender.verbs.days import fetch, process, seal, status
 from recommender.verbs.loads import bench, honour_deletions, load, replay
 from recommender.verbs.models import evaluate, model, models, publish, rollback
-from recommender.verbs.operation import import_, migrate, roles, tidy
+from recommender.verbs.operation import import_, migrate, roles, starter, tidy
 from recommender.verbs.serving import drift, recommend_all, refold
 from recommender.verbs.training import count, reproduce, snapshot, train
 
@@ -27,7 +28,7 @@ def main(record: str | None) -> None:
 
 
 VERBS: tuple[click.Command, ...] = (
-    *(roles, migrate, import_, clients, tidy, bench),
+    *(roles, migrate, starter, import_, clients, tidy, backups, bench),
     *(seal, fetch, process, load, replay, status, honour_deletions),
     *(snapshot, count, train, evaluate, publish, rollback, reproduce, models, model),
     *(refold, recommend_all, drift),

@@ -1,23 +1,18 @@
 """Connections: an engine for a role, the scope of one client, and a sentence for a database that is away."""
 
 import select
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg2
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 from sqlalchemy import Connection, Engine, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from recommender.errors import Away, Busy, Failed, MarqueeError, NotFound, Refused
-
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def open_engine(
@@ -42,6 +37,31 @@ def open_engine(
         },
         hide_parameters=True,  # they are histories and names, and errors are logged
     )
+
+
+def wait_for_server(engine: Engine, seconds: float, say: Callable[[str], None]) -> None:
+    """Until it lets us in, says no, or the time is over: what comes next then says why it fails."""
+    began = told = time.monotonic()
+    while (trouble := _silence(engine)) and time.monotonic() - began < seconds:
+        if told == began or time.monotonic() - told >= _TOLD_EVERY_S:
+            told = time.monotonic()
+            say(f"Waiting for the database: {trouble}")
+        time.sleep(_PAUSE_S)
+
+
+_TOLD_EVERY_S, _PAUSE_S = 5.0, 0.5
+_SOON = ("starting up", "shutting down", "recovery", "too many clients", "remaining connection slots")
+
+
+def _silence(engine: Engine) -> str | None:
+    """Why nobody answers; a server that refuses us has answered."""
+    try:
+        engine.connect().close()
+    except OperationalError as error:
+        said = str(error)
+        if "FATAL:" not in said or any(state in said for state in _SOON):
+            return _first_line(error)
+    return None
 
 
 @contextmanager
@@ -135,17 +155,3 @@ def answer_within(seconds: float) -> Iterator[None]:
 
 def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().split("\n")[0]
-
-
-def alembic_config() -> Config:
-    """Alembic finds the connection in DATABASE_URL, like every verb."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return config
-
-
-def migrate(revision: str = "head") -> None:
-    try:
-        command.upgrade(alembic_config(), revision)
-    except CommandError as error:  # above all: the database is ahead of this code
-        raise Failed(f"The schema was not changed: {error}") from error

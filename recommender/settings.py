@@ -94,17 +94,37 @@ class DeletionSettings(Refusing):
     )
 
 
+class BackupSettings(Refusing):
+    backup_url: str = Field(
+        "backups", description="Where backups of the database are kept: a folder, or s3://bucket/prefix."
+    )
+    backup_keep: int = Field(14, ge=1, description="Backups to keep; the oldest beyond them are deleted.")
+
+
 class RolePasswords(Refusing):
     """Passwords that `marquee roles` gives the database roles."""
 
     owner_password: Password = Field(description="Password of marquee_owner, which migrates.")
     api_password: Password = Field(description="Password of marquee_api, which serves.")
     pipeline_password: Password = Field(description="Password of marquee_pipeline, which loads and trains.")
+    analyst_password: Password | None = Field(
+        None, description="Password of marquee_analyst, which reads views; without one nobody logs in as it."
+    )
+    backup_password: Password | None = Field(
+        None, description="Password of marquee_backup, which pg_dump wants; without one it is not made."
+    )
+    airflow_password: Password | None = Field(
+        None, description="Password of airflow; without one neither the role nor its database is made."
+    )
 
     def by_role(self) -> dict[str, str]:
+        """Of those that are given."""
         passwords = {
             "marquee_owner": self.owner_password,
             "marquee_api": self.api_password,
             "marquee_pipeline": self.pipeline_password,
+            "marquee_analyst": self.analyst_password,
+            "marquee_backup": self.backup_password,
+            "airflow": self.airflow_password,
         }
-        return {role: password.get_secret_value() for role, password in passwords.items()}
+        return {role: password.get_secret_value() for role, password in passwords.items() if password}

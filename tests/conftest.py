@@ -12,12 +12,13 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from recommender.database import migrate, open_engine
+from recommender.database import open_engine
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole, role_urls
-from recommender.roles import ROLES, make_roles
+from recommender.roles import ANALYST, ROLES, make_roles
+from recommender.schema import migrate
 
-PASSWORDS = {role: f"p_{role}_in_tests" for role in ROLES}
+PASSWORDS = {role: f"p_{role}_in_tests" for role in (*ROLES, ANALYST)}
 TEMPLATE = "template_marquee"
 _number = count(1)
 

@@ -20,7 +20,7 @@ MAY = {
 ORDER = """
     errors settings files manifests days titles catalogue history statistics factors artifact model
     model_store folding ranking evaluation library
-    tables database roles bulk unloading tombstones deletions accounts movies users registry
+    backups tables database schema roles bulk unloading tombstones deletions accounts movies users registry
     progress imports daily learning bench local spoken verbs cli
 """.split()  # noqa: SIM905 - reads as a list
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "airflow", "kubernetes", "httpx", "jose"}

@@ -14,6 +14,7 @@ from api.settings import ApiSettings
 from recommender.cli import main
 from recommender.local.places import LocalSettings
 from recommender.settings import (
+    BackupSettings,
     DatabaseSettings,
     DataSettings,
     DeletionSettings,
@@ -22,7 +23,15 @@ from recommender.settings import (
 )
 
 ROOT = Path(__file__).parent.parent
-CORE = (DatabaseSettings, DataSettings, ModelSettings, DeletionSettings, RolePasswords, LocalSettings)
+CORE = (
+    DatabaseSettings,
+    DataSettings,
+    ModelSettings,
+    DeletionSettings,
+    BackupSettings,
+    RolePasswords,
+    LocalSettings,
+)
 PAGES = sorted(path for path in ROOT.rglob("*.md") if ".marquee" not in path.parts)
 
 

@@ -34,6 +34,7 @@ def stores(places: Places, tombstone_key: str) -> dict[str, str]:
     return {
         "DATA_URL": str(places.data),
         "MODELS_URL": str(places.models),
+        "BACKUP_URL": str(places.backups),
         "TOMBSTONE_KEY": tombstone_key,
     }
 

@@ -46,6 +46,10 @@ class Places:
         return self.state / "data"
 
     @property
+    def backups(self) -> Path:
+        return self.state / "backups"
+
+    @property
     def dags(self) -> Path:
         return self.project / "dags"
 

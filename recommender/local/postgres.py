@@ -11,13 +11,13 @@ from pathlib import Path
 import psycopg2
 import psycopg2.extensions
 from psycopg2 import sql
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, create_engine
 
 from recommender.errors import Failed
 from recommender.local.data_folder import ENVIRONMENT, DataFolder, binaries
 from recommender.local.ports import HOST, free_port, is_free
 from recommender.local.process import last_line, start_child, stop_child
-from recommender.roles import make_role, url_for
+from recommender.roles import own_database, url_for
 
 LONGEST_SOCKET_FOLDER = 90  # the kernel allows 107 bytes for the folder and "/.s.PGSQL.65535.lock"
 SETTINGS: Mapping[str, str] = {
@@ -109,13 +109,9 @@ class Server:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def give(self, name: str, password: str) -> str:
-        """The URL of a database for somebody else: its owner, of the same name, sees no other."""
-        self.make_database(name)
-        engine = create_engine(self.url(name))
-        with engine.begin() as connection:
-            make_role(connection, name, password)
-            connection.execute(text(f"ALTER DATABASE {name} OWNER TO {name}"))
-            connection.execute(text(f"REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"))
+        """The URL of a database for somebody else, whose owner of the same name sees no other."""
+        engine = create_engine(self.url())
+        own_database(engine, name, password)
         engine.dispose()
         return url_for(self.url(name), name, password)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from secrets import token_bytes, token_hex, token_urlsafe
 
 from recommender.errors import Failed
-from recommender.roles import ROLES
+from recommender.roles import ANALYST, ROLES
 
 MAKERS: Mapping[str, Callable[[], str]] = {
     "postgres": token_urlsafe,
-    **dict.fromkeys(ROLES, token_urlsafe),
+    **dict.fromkeys((*ROLES, ANALYST), token_urlsafe),
     "jwt_keys": lambda: f"{token_hex(4)}:{token_urlsafe(48)}",
     "tombstone_key": token_urlsafe,
     "demo": token_urlsafe,

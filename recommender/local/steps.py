@@ -26,7 +26,7 @@ from recommender.local.secrets import write_private
 from recommender.local.service import Service
 from recommender.local.start import POSTGRES, Start
 from recommender.local.urls import PerRole, role_urls
-from recommender.roles import ROLES, make_roles
+from recommender.roles import ANALYST, ROLES, make_roles
 
 DAY, CLIENT = "2026-01-31", "viewers"
 SIMULATED = ("--day", DAY, "--client", CLIENT, "--source", "starter", "--viewers", "600", "--seed", "7")
@@ -110,7 +110,7 @@ class Steps:
     def _make_roles(self) -> None:
         admin = create_engine(self._urls.admin)
         try:
-            make_roles(admin, {role: self._secrets[role] for role in ROLES})
+            make_roles(admin, {role: self._secrets[role] for role in (*ROLES, ANALYST)})
             self._database_id = database_id(admin)
         except OperationalError as error:
             raise Away(f"The database does not answer: {str(error.orig).splitlines()[0]}") from error

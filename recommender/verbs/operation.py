@@ -10,24 +10,56 @@ from sqlalchemy import Engine, text
 from recommender.settings import DeletionSettings
 from recommender.verbs.opening import open_data, open_database, open_models, say, tell
 
+wait_option = click.option(
+    "--wait",
+    "seconds",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="How long to wait for a server that does not answer yet.",
+)
+
 
 @click.command()
-def roles() -> None:
-    """Make the database roles and the vector extension (once, as an administrator)."""
+@wait_option
+def roles(seconds: float) -> None:
+    """Make the database roles, the vector extension and Airflow's database (as an administrator).
+
+    Again with each new version: what is there already stays.
+    """
+    from recommender.database import wait_for_server
     from recommender.roles import make_roles
     from recommender.settings import RolePasswords
 
-    make_roles(open_database(), RolePasswords.read().by_role())
-    say("The roles marquee_owner, marquee_api and marquee_pipeline are there.")
+    engine, passwords = open_database(), RolePasswords.read().by_role()
+    wait_for_server(engine, seconds, say)
+    for sentence in make_roles(engine, passwords):
+        say(sentence)
 
 
 @click.command()
-def migrate() -> None:
-    """Bring the schema to the newest version (as marquee_owner)."""
-    from recommender.database import migrate as upgrade
+@wait_option
+def migrate(seconds: float) -> None:
+    """Bring the schema to the newest version (as marquee_owner); one that is newer is left as it is."""
+    from recommender.database import wait_for_server
+    from recommender.schema import migrate as upgrade
 
-    upgrade()
-    say("The schema is at its newest version.")
+    wait_for_server(open_database(), seconds, say)
+    say(upgrade(say=say))
+
+
+@click.command()
+def starter() -> None:
+    """Load the catalogue that comes along: well-known films and series (as marquee_pipeline)."""
+    from recommender.imports.starter import load_starter
+
+    found = load_starter(open_database())
+    if found.total() == found["known"]:
+        say(f"The starter catalogue is known already: {found.total():,} movies.")
+    else:
+        states = (f"{found[state]:,} {state}" for state in ("new", "matched", "updated", "known"))
+        say(f"The starter catalogue is loaded: {', '.join(states)}.")
+    tell({"verb": "starter", **found})
 
 
 @click.command("import")

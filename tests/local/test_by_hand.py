@@ -59,6 +59,7 @@ def test_each_verb_runs_as_the_role_that_it_needs(places: Places, words: str, ro
     assert make_url(told["DATABASE_URL"]).username == role
     assert told["DATA_URL"] == str(places.data)
     assert told["MODELS_URL"] == str(places.models)
+    assert told["BACKUP_URL"] == str(places.backups)
 
 
 def test_a_verb_finds_the_database_that_the_platform_was_started_with(places: Places) -> None:

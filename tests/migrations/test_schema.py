@@ -7,8 +7,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from recommender.database import alembic_config
 from recommender.local.urls import PerRole
+from recommender.schema import alembic_config
 from recommender.tables import Vector, metadata
 
 PARTITIONS = "recommendations_"
