@@ -28,6 +28,7 @@ from api.platform import Platform
 from api.served import ServedLog
 from api.settings import ApiSettings
 from api.shelf import Shelf
+from api.standing import Standing
 from api.tokens import Tokens
 from api.turns import Turns
 from recommender.database import answer_within, open_engine
@@ -51,12 +52,13 @@ SPARE_THREADS = 4  # for requests that need no connection, beside one thread for
 
 def create_app(settings: ApiSettings) -> FastAPI:
     metrics = Metrics()
+    standing = Standing(metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = settings.db_pool + SPARE_THREADS
         with answer_within(settings.db_timeout_s + GRACE_S):
-            app.state.platform = here = _open(settings, metrics)
+            app.state.platform = here = _open(settings, metrics, standing)
             here.shelf.open()
             here.log.open()
             yield
@@ -82,11 +84,11 @@ def create_app(settings: ApiSettings) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
     instrument(app, metrics)
-    app.add_middleware(Edge)  # added last, so outermost
+    app.add_middleware(Edge, standing=standing)  # added last, so outermost
     return app
 
 
-def _open(settings: ApiSettings, metrics: Metrics) -> Platform:
+def _open(settings: ApiSettings, metrics: Metrics, standing: Standing) -> Platform:
     engine = open_engine(
         settings.database_url,
         pool_size=settings.db_pool,
@@ -97,10 +99,11 @@ def _open(settings: ApiSettings, metrics: Metrics) -> Platform:
         settings=settings,
         engine=engine,
         metrics=metrics,
+        standing=standing,
         limits=Limits.of(settings),
         turns=Turns(max(1, settings.db_pool // 2)),
         tokens=Tokens(settings.keys, settings.token_minutes),
         passwords=Passwords(),
-        shelf=Shelf(engine, ModelStore.at(settings.models_url, settings.model_cache), metrics),
+        shelf=Shelf(engine, ModelStore.at(settings.models_url, settings.model_cache), metrics, standing),
         log=ServedLog(engine, metrics),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from api.metrics import Metrics
 from api.unforeseen import told
 
+JOIN_S = 5  # the process does not wait longer for a thread when it ends
 log = logging.getLogger("marquee.background")
 
 
@@ -22,7 +23,7 @@ class Background:
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join()
+        self._thread.join(JOIN_S)
 
     def turn(self) -> None:
         """The work once. An error ends neither the thread nor the process."""
@@ -33,5 +34,6 @@ class Background:
             log.error("the thread %s goes on after an error nobody foresaw\n%s", self._name, told(error))
 
     def _run(self) -> None:
+        self.turn()
         while not self._stop.wait(self._every_s):
             self.turn()

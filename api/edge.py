@@ -1,4 +1,7 @@
-"""The outermost layer: every request has an id, and what nobody foresaw becomes a 500 that says nothing."""
+"""The outermost layer: every request has an id, and what nobody foresaw becomes a 500 that says nothing.
+
+While the process stops each answer closes its connection, so that the next request finds another process.
+"""
 
 import logging
 import re
@@ -8,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
+from api.standing import Standing
 from api.unforeseen import told
 
 log = logging.getLogger("marquee.api")
@@ -17,8 +21,8 @@ INTERNAL = "Something went wrong on our side. The log has it under the id in X-R
 
 
 class Edge:
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, standing: Standing) -> None:
+        self._app, self._standing = app, standing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -33,7 +37,10 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                if self._standing.stopping:
+                    headers["Connection"] = "close"
             await send(message)
 
         try:

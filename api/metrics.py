@@ -61,6 +61,21 @@ class Metrics:
             ["thread"],
             registry=registry,
         )
+        self.ready = Gauge(
+            "marquee_ready",
+            "1 once this process could recommend, until it is told to stop.",
+            registry=registry,
+        )
+        self.database_up = Gauge(
+            "marquee_database_up", "1 when the database answered when it was last asked.", registry=registry
+        )
+        self.schema_ok = Gauge(
+            "marquee_schema_ok", "1 when the schema, when last seen, was one that fits.", registry=registry
+        )
+        self.model_loaded = Gauge(
+            "marquee_model_loaded", "1 when a model ranks; 0: the most popular are served.", registry=registry
+        )
+        self.movies = Gauge("marquee_catalogue_movies", "Movies that can be recommended.", registry=registry)
         self.champion = Gauge(
             "marquee_model_info",
             "1 for the model version that this process serves.",

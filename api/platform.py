@@ -12,6 +12,7 @@ from api.passwords import Passwords
 from api.served import ServedLog
 from api.settings import ApiSettings
 from api.shelf import Shelf
+from api.standing import Standing
 from api.tokens import Tokens
 from api.turns import Turns
 
@@ -21,6 +22,7 @@ class Platform:
     settings: ApiSettings
     engine: Engine
     metrics: Metrics
+    standing: Standing
     limits: Limits
     turns: Turns
     tokens: Tokens

@@ -27,6 +27,9 @@ class ApiSettings(DatabaseSettings, ModelSettings, DeletionSettings):
     registration_key: SecretStr | None = Field(
         None, description="The invitation key of REGISTRATION=key, at least 16 characters."
     )
+    drain_s: float = Field(
+        0, ge=0, le=300, description="Seconds that the process goes on answering after it is told to stop."
+    )
     docs: bool = Field(True, description="Whether /docs and /openapi.json are served.")
     trusted_proxies: str = Field(
         "",

@@ -4,6 +4,7 @@ A background thread asks the registry every few seconds. A request keeps the ran
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.background import Background
 from api.metrics import Metrics
+from api.standing import Standing
 from recommender.catalogue import Catalogue
 from recommender.database import transaction
 from recommender.errors import BadArtifact, Failed, MarqueeError
@@ -24,8 +26,10 @@ from recommender.registry import ServingState, serving_state
 
 log = logging.getLogger("marquee.shelf")
 POLL_S = 3.0
+PATIENCE_S = 10.0  # until a process listens though its first look is not finished
 AGAIN_S = 60.0  # until a champion that could not be loaded is tried again
 SCHEMA = "0002"  # the migration that this code needs
+_SCHEMA = text("SELECT version_num FROM alembic_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +54,25 @@ class Shelf:
         engine: Engine,
         models: ModelStore,
         metrics: Metrics,
+        standing: Standing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._models, self._metrics, self._clock = engine, models, metrics, clock
+        self._standing = standing
         self._background = Background("shelf", POLL_S, self.look, metrics)
         self._refused: str | None = None  # a version that could not be loaded, so that it is said once
         self._again_at = 0.0
         self._troubled = False
+        self._looked = threading.Event()
         self.stock = Stock(Ranker(Catalogue([]), None), revision=-1)
-        self.schema: str | None = None
+        self.wanted: str | None = None  # the champion of the registry when it was last read
+        self.schema: str | None = None  # when last seen
         self.database_away = True
 
     def open(self) -> None:
-        self._background.turn()
+        """Waits for the first look, but not for a bucket that does not answer."""
         self._background.open()
+        self._looked.wait(PATIENCE_S)
 
     def close(self) -> None:
         self._background.close()
@@ -79,19 +88,38 @@ class Shelf:
         except (MarqueeError, SQLAlchemyError) as error:
             if not self._troubled:
                 log.warning("the registry cannot be read: %s", str(error).split("\n")[0])
-            self.database_away = self._troubled = True
+            self._troubled = True
+            self.database_away = isinstance(error, MarqueeError)  # else it answered: the schema does not fit
+        finally:
+            self._tell()
+            self._looked.set()
 
     def _refresh(self) -> None:
         with transaction(self._engine) as connection:
+            self.schema = connection.execute(_SCHEMA).scalar_one()
             state = serving_state(connection)
             fresh = state.catalogue_revision != self.stock.revision
             catalogue = self._read_catalogue(connection) if fresh else self.stock.catalogue
-        self.schema, self.database_away, self._troubled = state.schema, False, False
+        self.wanted, self.database_away, self._troubled = state.champion, False, False
+        if fresh:  # before a new champion is loaded, which may take long or fail
+            self._take(Stock(Ranker(catalogue, self.stock.ranker.model), state.catalogue_revision))
         model = self._champion(state)
-        if fresh or model is not self.stock.ranker.model:
-            self.stock = Stock(Ranker(catalogue, model), state.catalogue_revision)
-            log.info("serving %d movies with model %s", len(catalogue), self.stock.version or "none")
-            self._metrics.serve(self.stock.version)
+        if model is not self.stock.ranker.model:
+            self._take(Stock(Ranker(catalogue, model), state.catalogue_revision))
+
+    def _take(self, stock: Stock) -> None:
+        self.stock = stock
+        log.info("serving %d movies with model %s", len(stock.catalogue), stock.version or "none")
+        self._metrics.serve(stock.version)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.schema_ok and len(self.stock.catalogue):
+            self._standing.is_ready()
+        self._metrics.database_up.set(not self.database_away)
+        self._metrics.schema_ok.set(self.schema_ok)
+        self._metrics.model_loaded.set(self.stock.version is not None)
+        self._metrics.movies.set(len(self.stock.catalogue))
 
     @staticmethod
     def _read_catalogue(connection: Connection) -> Catalogue:

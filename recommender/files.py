@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
 import fsspec
+from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
 from fsspec import AbstractFileSystem
 
 from recommender.errors import BadSettings, Failed, NotFound
@@ -137,8 +138,8 @@ class Store:
             yield
         except FileNotFoundError:
             raise NotFound(f"{self.named(path)} is not there.") from None
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except (OSError, BotoCoreError) as error:  # the latter: nobody answers, or no credentials
+            reason = getattr(error, "strerror", None) or str(error)
             raise Failed(f"{self.named(path)} cannot be read or written: {reason}.") from error
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, text
 from recommender.errors import Failed, NotFound
 
 _STATE = text("""
-    SELECT s.champion, s.catalogue_revision, m.artifact_url, v.version_num AS schema
-    FROM alembic_version v, serving s LEFT JOIN models m ON m.version = s.champion
+    SELECT s.champion, s.catalogue_revision, m.artifact_url
+    FROM serving s LEFT JOIN models m ON m.version = s.champion
 """)
 _REGISTER = text("""
     INSERT INTO models (version, card, artifact_url, day)
@@ -63,7 +63,6 @@ class ServingState:
     champion: str | None
     artifact_url: str | None
     catalogue_revision: int
-    schema: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Entry:
 
 def serving_state(connection: Connection) -> ServingState:
     row = connection.execute(_STATE).one()
-    return ServingState(row.champion, row.artifact_url, row.catalogue_revision, row.schema)
+    return ServingState(row.champion, row.artifact_url, row.catalogue_revision)
 
 
 def register(

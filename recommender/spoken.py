@@ -1,5 +1,7 @@
 """What went wrong with a verb, as one sentence on the terminal."""
 
+import os
+import signal
 import sys
 
 import click
@@ -10,6 +12,7 @@ from recommender.errors import BadSettings, MarqueeError, NothingToDo
 
 SKIPPED = 99  # Airflow's operators show a task that exits so as skipped
 REFUSED = "42501"
+TERMINATED = 128 + signal.SIGTERM
 MISSING = {"42P01", "42703", "42883", "3F000"}  # a table, a column, a function, a schema
 
 
@@ -17,6 +20,8 @@ class Spoken(click.Group):
     """Our errors are one sentence on the terminal, not a traceback. Imports wait until a verb needs them."""
 
     def invoke(self, context: click.Context) -> object:
+        if os.getpid() == 1:  # the first process of a container hears no signal that it has not asked for
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         try:
             return super().invoke(context)
         except NothingToDo as nothing:

@@ -15,11 +15,12 @@ from sqlalchemy import Engine, text
 from api.app import create_app
 from api.settings import ApiSettings
 from api.shelf import SCHEMA
-from recommender.database import alembic_config
 from recommender.local.urls import PerRole
+from recommender.schema import alembic_config, newest
 from tests.api.conftest import PASSWORD, SETTINGS, Service, away, run, until
 
 ONE_MOVIE = "INSERT INTO movies (title, title_key, year) VALUES ('Alien', 'alien', 1979)"
+NO_MOVIE = "No movie was seen yet: run marquee starter, or load a day."
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = 'marquee_api'"
 
 
@@ -30,28 +31,89 @@ def test_a_process_with_nothing_to_recommend_lives_and_is_not_ready(serve: Calla
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "starting",
+        "missing": [NO_MOVIE, "No model was seen yet: the most popular are served."],
         "database": "ok",
         "model": None,
         "catalogue": 0,
-        "schema": SCHEMA,
+        "schema": newest(),
+        "schema_needed": SCHEMA,
         "schema_ok": True,
     }
 
 
-def test_the_schema_that_the_api_knows_is_the_newest_migration() -> None:
-    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == SCHEMA
+def test_the_schema_that_the_api_needs_is_one_of_the_migrations() -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    assert SCHEMA in known
 
 
-def test_a_schema_that_is_too_old_is_told_and_takes_no_process_out_of_service(
+@pytest.mark.parametrize(
+    ("spoilt", "mended", "schema", "seen"),
+    [
+        (
+            "UPDATE alembic_version SET version_num = '0001'",
+            f"UPDATE alembic_version SET version_num = '{SCHEMA}'",
+            "0001",
+            "is 0001",
+        ),
+        (
+            "ALTER TABLE alembic_version RENAME TO away",
+            "ALTER TABLE away RENAME TO alembic_version",
+            None,
+            "cannot be read",
+        ),
+    ],
+)
+def test_a_process_waits_for_the_schema_that_it_needs_and_says_which(
+    serve: Callable[..., Service],
+    engines: PerRole[Engine],
+    spoilt: str,
+    mended: str,
+    schema: str | None,
+    seen: str,
+) -> None:
+    run(engines.admin, ONE_MOVIE)
+    run(engines.admin, spoilt)
+    service = serve()
+    answer = service.http.get("/health/ready")
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["database"]) == (503, "starting", "ok")
+    assert (told["schema"], told["schema_needed"], told["schema_ok"]) == (schema, SCHEMA, False)
+    sentence = f"The schema {seen}; this process needs {SCHEMA} or a later one: run marquee migrate."
+    assert told["missing"][0] == sentence
+    assert figures(service, "schema_ok", "ready") == [0, 0]
+    run(engines.admin, mended)
+    until(service, "/health/ready", lambda answer: answer.status_code == 200)
+    assert figures(service, "schema_ok", "ready") == [1, 1]
+
+
+def test_a_process_that_was_ready_once_stays_in_service_whatever_goes_missing(
     serve: Callable[..., Service], engines: PerRole[Engine]
 ) -> None:
     run(engines.admin, ONE_MOVIE)
     service = serve()
-    assert service.http.get("/health/ready").json()["schema_ok"] is True
-    for schema, well in (("0000", False), ("9999", True)):  # an older code runs on a newer schema
+    assert service.http.get("/health/ready").json()["status"] == "ready"
+    assert figures(service, "database_up", "schema_ok", "catalogue_movies", "model_loaded") == [1, 1, 1, 0]
+
+    run(engines.admin, "DELETE FROM movies")
+    run(engines.admin, "UPDATE serving SET catalogue_revision = catalogue_revision + 1")
+    told = until(service, "/health/ready", lambda answer: answer.json()["catalogue"] == 0)
+    assert (told.status_code, told.json()["status"]) == (200, "ready")
+    assert NO_MOVIE in told.json()["missing"]
+
+    for schema, well in (
+        ("0000", False),
+        ("9999", True),
+        ("0000", False),
+    ):  # an older code runs on a newer one
         run(engines.admin, f"UPDATE alembic_version SET version_num = '{schema}'")
         told = until(service, "/health/ready", lambda answer: answer.json()["schema"] == schema)  # noqa: B023
         assert (told.status_code, told.json()["schema_ok"]) == (200, well)
+
+    with away(engines):
+        told = until(service, "/health/ready", lambda answer: answer.json()["database"] == "away")
+        assert (told.status_code, told.json()["status"]) == (200, "ready")
+        assert told.json()["missing"][0] == "The database does not answer."
+        assert figures(service, "database_up", "schema_ok", "catalogue_movies", "ready") == [0, 0, 0, 1]
 
 
 def test_a_load_balancer_may_ask_with_head(service: Service) -> None:
@@ -90,6 +152,7 @@ def test_an_api_starts_without_its_database_and_serves_when_it_comes(
         service = serve()
         answer = service.http.get("/health/ready")
         assert (answer.status_code, answer.json()["database"]) == (503, "away")
+        assert answer.json()["missing"][0] == "The database does not answer."
     until(service, "/health/ready", lambda answer: answer.status_code == 200)
 
 
@@ -165,6 +228,12 @@ def test_metrics_name_ours_before_the_first_event(service: Service) -> None:
 def samples(told: str, name: str) -> list[dict[str, str]]:
     families = text_string_to_metric_families(told)
     return [sample.labels for family in families for sample in family.samples if sample.name == name]
+
+
+def figures(service: Service, *names: str) -> list[float]:
+    families = text_string_to_metric_families(service.http.get("/metrics").text)
+    told = {sample.name: sample.value for family in families for sample in family.samples}
+    return [told[f"marquee_{name}"] for name in names]
 
 
 def test_two_apps_in_one_process_keep_their_metrics_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from api.settings import ApiSettings
 from recommender.errors import BadSettings
-from recommender.roles import ROLES
+from recommender.roles import AIRFLOW, ANALYST, BACKUP, ROLES
 from recommender.settings import RolePasswords
 
 SECRET = "Zk3u8Qw1pLr6Tz0vXy5bNc7mGh2jDf9s"
@@ -43,6 +43,8 @@ def good(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRUSTED_PROXIES", "the load balancer"),
         ("PORT", "80000"),
         ("DB_POOL", "0"),
+        ("DRAIN_S", "-1"),
+        ("DRAIN_S", "301"),
         ("TOMBSTONE_KEY", "short"),
         ("TOMBSTONE_KEY", "changeme-changeme-changeme-changeme"),
         ("TOMBSTONE_KEY", "k" * 32),
@@ -87,7 +89,7 @@ def test_printed_passwords_of_roles_are_hidden_and_handed_on_whole(monkeypatch: 
         monkeypatch.setenv(name.upper(), SECRET)
     passwords = RolePasswords.read()
     assert SECRET not in repr(passwords)
-    assert passwords.by_role() == dict.fromkeys(ROLES, SECRET)
+    assert passwords.by_role() == dict.fromkeys((*ROLES, ANALYST, BACKUP, AIRFLOW), SECRET)
 
 
 @pytest.mark.parametrize("password", ["short", "changeme-changeme", "abababababababababab"])

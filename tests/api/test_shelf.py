@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from api.health import missing
 from api.metrics import Metrics
 from api.shelf import AGAIN_S, Shelf
+from api.standing import Standing
 from recommender.local.urls import PerRole
 from recommender.model_store import ModelStore
 from tests.api.conftest import run
@@ -41,7 +43,7 @@ def serves(metrics: Metrics, version: str | None) -> bool:
 
 
 def test_a_new_champion_is_taken_without_a_restart(copied: Copied, metrics: Metrics) -> None:
-    shelf = Shelf(copied[0].api, ModelStore.at(copied[1], copied[1]), metrics)
+    shelf = Shelf(copied[0].api, ModelStore.at(copied[1], copied[1]), metrics, Standing(metrics))
     shelf.look()
     before = shelf.stock
     assert before.version and serves(metrics, before.version)
@@ -49,6 +51,8 @@ def test_a_new_champion_is_taken_without_a_restart(copied: Copied, metrics: Metr
     shelf.look()
     assert shelf.stock.version == version != before.version
     assert serves(metrics, version) and not serves(metrics, before.version)
+    assert metrics.registry.get_sample_value("marquee_model_loaded") == 1
+    assert list(missing(shelf)) == []
     assert failures(metrics) == 0
 
 
@@ -56,7 +60,7 @@ def test_a_damaged_champion_is_refused_and_tried_again_while_the_old_one_serves(
     copied: Copied, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
-    shelf = Shelf(copied[0].api, ModelStore.at(copied[1], copied[1]), metrics, clock)
+    shelf = Shelf(copied[0].api, ModelStore.at(copied[1], copied[1]), metrics, Standing(metrics), clock)
     shelf.look()
     old, version = shelf.stock.version, new_champion(copied)
     file = copied[1] / version / "left.npy"
@@ -76,11 +80,25 @@ def test_a_damaged_champion_is_refused_and_tried_again_while_the_old_one_serves(
     assert (shelf.stock.version, failures(metrics)) == (version, 2)
 
 
+def test_a_first_champion_that_cannot_be_loaded_is_named_and_the_process_is_ready(
+    copied: Copied, metrics: Metrics
+) -> None:
+    engines, models = copied
+    version = new_champion(copied)
+    (models / version / "left.npy").unlink()
+    standing = Standing(metrics)
+    shelf = Shelf(engines.api, ModelStore.at(models, models), metrics, standing)
+    shelf.look()
+    assert standing.status == "ready"
+    assert list(missing(shelf)) == [f"Model {version} cannot be loaded: popularity ranks in its place."]
+    assert metrics.registry.get_sample_value("marquee_model_loaded") == 0
+
+
 def test_a_catalogue_that_changed_is_taken_though_the_champion_is_damaged(
     copied: Copied, metrics: Metrics
 ) -> None:
     engines, models = copied
-    shelf = Shelf(engines.api, ModelStore.at(models, models), metrics)
+    shelf = Shelf(engines.api, ModelStore.at(models, models), metrics, Standing(metrics))
     shelf.look()
     before = shelf.stock
     (models / new_champion(copied) / "left.npy").unlink()
@@ -91,7 +109,7 @@ def test_a_catalogue_that_changed_is_taken_though_the_champion_is_damaged(
 
 
 def test_an_error_nobody_foresaw_is_counted_and_the_process_starts(metrics: Metrics, copied: Copied) -> None:
-    shelf = Shelf(copied[0].api, None, metrics)  # type: ignore[arg-type]
+    shelf = Shelf(copied[0].api, None, metrics, Standing(metrics))  # type: ignore[arg-type]
     shelf.open()
     shelf.close()
     failed = metrics.registry.get_sample_value("marquee_background_failures_total", {"thread": "shelf"})

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, create_engine
 
 from api.metrics import Metrics
 from api.shelf import POLL_S, Shelf
+from api.standing import Standing
 from recommender import artifact
 from recommender.database import transaction
 from recommender.history import History
@@ -236,7 +237,7 @@ def test_a_spoilt_artifact_is_refused_while_the_old_one_serves(
 ) -> None:
     engines, folder = copied
     models, metrics = ModelStore.at(folder, folder), Metrics()
-    shelf = Shelf(engines.api, models, metrics)
+    shelf = Shelf(engines.api, models, metrics, Standing(metrics))
     shelf.look()
     old = shelf.stock
     assert old.version

@@ -1,0 +1,137 @@
+"""A process as the chart runs it, as far as that goes without a container.
+
+In place of a read-only root a hook refuses what Python would write outside TMPDIR.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, make_url
+
+from recommender.local.ports import free_port
+from recommender.local.postgres import Server
+from recommender.local.urls import PerRole
+from tests.api.conftest import SETTINGS, Service, Stock, _copied, _serving, run, until
+from tests.api.test_health import ONE_MOVIE
+from tests.conftest import PASSWORDS
+
+NOBODY = 54321  # has no entry in the list of users
+LATER = (  # read now what is imported later: this Python may lie where only root comes
+    "anyio._backends._asyncio argon2 encodings.idna fsspec.implementations.local h11 passlib.handlers.argon2"
+    " psycopg2.extras uvicorn.lifespan.on uvicorn.loops.uvloop uvicorn.protocols.http.h11_impl"
+    " uvicorn.protocols.websockets.auto fastapi.telemetry._runtime"
+)
+CONFINED = """
+import errno, importlib, os, sys
+from api.__main__ import main
+later, uid = sys.argv[1:]
+for name in later.split():
+    importlib.import_module(name)
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+
+def refuse(event, arguments):
+    changes = event in CHANGES or event == "open" and arguments[2] & WRITES
+    if changes and isinstance(arguments[0], (str, bytes)):
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        if path != os.devnull and not path.startswith(os.environ["TMPDIR"] + "/"):
+            raise OSError(errno.EROFS, "Read-only file system", path)
+
+os.environ.pop("HOME")
+os.chdir("/")
+if uid:
+    os.setgroups([])
+    os.setgid(int(uid))
+    os.setuid(int(uid))
+sys.addaudithook(refuse)
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def place(stock: Stock) -> Iterator[Path]:
+    """`models`, which nobody may write, and `tmp`, where everybody may."""
+    with tempfile.TemporaryDirectory() as name:
+        place, models = Path(name), Path(name, "models")
+        place.chmod(0o755)
+        shutil.copytree(stock.models, models)
+        (place / "tmp").mkdir()
+        (place / "tmp").chmod(0o1777)
+        for path in (models, *models.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        yield place
+        for path in (models, *models.rglob("*")):
+            path.chmod(0o755)
+
+
+@pytest.mark.parametrize("uid", ["", str(NOBODY)])
+def test_a_process_serves_with_no_home_and_nothing_to_write_but_its_temporary_folder(
+    server: Server, stock: Stock, place: Path, tmp_path_factory: pytest.TempPathFactory, uid: str
+) -> None:
+    if uid and os.geteuid() != 0:
+        pytest.skip("only root may become somebody else")
+    urls, _ = _copied(server, stock, tmp_path_factory)
+    given = {
+        "MODELS_URL": str(place / "models"),
+        "TMPDIR": str(place / "tmp"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": "/",
+    }
+    with _serving(urls, place, given, ["-c", CONFINED, LATER, uid]) as service:
+        told = service.http.get("/health/ready")
+        assert (told.status_code, told.json()["missing"]) == (200, [])
+        asked = {"history": [{"title": "The Matrix (1999)"}], "k": 3}
+        answer = service.client().post("/recommendations", json=asked)
+        assert (answer.status_code, answer.json()["source"]) == (200, "model")
+        if uid:
+            assert Path(f"/proc/{service.process.pid}").stat().st_uid == NOBODY
+    assert " ERROR " not in service.log.read_text()
+
+
+def test_a_bucket_that_does_not_answer_costs_the_model_and_not_the_readiness(
+    server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    urls, folder = _copied(server, stock, tmp_path_factory)
+    given = {
+        "MODELS_URL": "s3://models/of-nobody",
+        "MODEL_CACHE": str(folder / "cache"),
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+    }
+    with _serving(urls, folder, given) as service:
+        told = service.http.get("/health/ready")
+        assert (told.status_code, told.json()["model"]) == (200, None)
+        until(service, "/health/ready", lambda answer: "ranks in its place" in answer.json()["missing"][0])
+        answer = service.client().post("/recommendations", json={"history": [{"title": "Heat (1995)"}]})
+        assert (answer.status_code, answer.json()["source"]) == (200, "popular")
+    assert "Could not connect to the endpoint" in service.log.read_text()
+
+
+def without_password(urls: PerRole[str]) -> str:
+    return make_url(urls.api)._replace(password=None).render_as_string()
+
+
+def test_the_password_of_the_database_may_stand_in_a_variable_of_its_own(
+    serve: Callable[..., Service], urls: PerRole[str], engines: PerRole[Engine]
+) -> None:
+    run(engines.admin, ONE_MOVIE)
+    service = serve(DATABASE_URL=without_password(urls), PGPASSWORD=PASSWORDS["marquee_api"])
+    assert service.http.get("/health/ready").status_code == 200
+    assert service.client().get("/client").status_code == 200
+
+
+def test_a_wrong_password_of_the_database_is_told_and_not_shown(
+    serve: Callable[..., Service], urls: PerRole[str]
+) -> None:
+    service = serve(DATABASE_URL=without_password(urls), PGPASSWORD="of another role")
+    told = until(service, "/health/ready", lambda answer: answer.json()["database"] == "away").json()
+    assert (told["status"], told["missing"][0]) == ("starting", "The database does not answer.")
+    log = service.log.read_text()
+    assert 'password authentication failed for user "marquee_api"' in log
+    assert "of another role" not in log
+    assert SETTINGS["TOMBSTONE_KEY"] not in log

@@ -1,0 +1,314 @@
+"""A database that was dumped, dropped and restored by the scripts of the chart answers as it did."""
+
+import json
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from recommender.backups import fetch, keep
+from recommender.daily.forgetting import Honoured, honour_deletions, write_tombstones
+from recommender.database import open_engine
+from recommender.files import Store
+from recommender.local.data_folder import binaries
+from recommender.local.postgres import Server
+from recommender.local.urls import PerRole
+from recommender.roles import BACKUP, make_roles, url_for
+from recommender.schema import migrate, newest
+from tests.api.conftest import SETTINGS, Service, eventually
+from tests.conftest import PASSWORDS
+
+SCRIPTS = Path(__file__).parent.parent.parent / "charts" / "marquee" / "files"
+WITH_BACKUP = {**PASSWORDS, BACKUP: "of the backups in tests"}
+NIGHT = datetime(2026, 2, 1, 3, 17, tzinfo=UTC)
+USERS = {
+    "ann": ["The Matrix (1999)", "Inception (2010)"],
+    "ben": ["Toy Story (1995)", "Spirited Away (2001)"],
+    "zoë": ["Alien (1979)"],
+}
+
+
+def script(name: str, url: str, *words: Path, path: str = "", succeeds: bool = True) -> str:
+    """As a container runs it."""
+    at = make_url(url)
+    given = {
+        "PATH": f"{path}{binaries()}:/usr/bin:/bin",
+        "PGHOST": str(at.host),
+        "PGPORT": str(at.port),
+        "PGUSER": str(at.username),
+        "PGPASSWORD": str(at.password),
+        "PGDATABASE": str(at.database),
+    }
+    done = subprocess.run(
+        ["sh", SCRIPTS / name, *words], env=given, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
+    return done.stdout if succeeds else done.stderr
+
+
+def dumped(urls: PerRole[str], folder: Path) -> Path:
+    file = folder / "marquee.dump"
+    script("dump.sh", url_for(urls.admin, BACKUP, WITH_BACKUP[BACKUP]), file)
+    return file
+
+
+@pytest.fixture
+def admin(watchful: Service) -> Iterator[Engine]:
+    engine = create_engine(watchful.urls.admin)
+    make_roles(engine, WITH_BACKUP)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def elsewhere(server: Server) -> Iterator[Engine]:
+    engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def client(watchful: Service, admin: Engine) -> httpx.Client:
+    """With three users, all of whose lists are logged."""
+    client = watchful.client()
+    for name, titles in USERS.items():
+        history = [{"title": title, "rating": 5} for title in titles]
+        asked = {"external_id": name, "history": history}
+        assert client.post("/recommendations", json=asked).status_code == 200
+    return client
+
+
+def answers(client: httpx.Client) -> dict[str, bytes]:
+    """What each user is recommended, but for the id of the list."""
+    return {name: answer(client, name) for name in USERS}
+
+
+def answer(client: httpx.Client, name: str) -> bytes:
+    asked = client.post("/recommendations", json={"external_id": name, "k": 20})
+    assert asked.status_code == 200, asked.text
+    return asked.content.replace(asked.json()["recommendation_id"].encode(), b"")
+
+
+CATALOGUE = {
+    "tables": """SELECT oid::regclass::text, relkind, relowner::regrole::text, relrowsecurity,
+        relforcerowsecurity, (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(relacl) a)
+        FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'analysis'::regnamespace) ORDER BY 1""",
+    "columns": """SELECT attrelid::regclass::text, attname, format_type(atttypid, atttypmod), attnotnull,
+        attidentity, (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(attacl) a)
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+        WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND relkind IN ('r', 'p') ORDER BY 1, 2""",
+    "policies": "SELECT tablename, policyname, roles::text, cmd, qual FROM pg_policies ORDER BY 1, 2",
+    "functions": """SELECT oid::regprocedure::text, proowner::regrole::text, prosecdef, proacl::text
+        FROM pg_proc WHERE proowner = 'marquee_owner'::regrole ORDER BY 1""",
+    "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1",
+    "constraints": """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint ORDER BY 1, 2""",
+    "views": "SELECT viewname, viewowner, definition FROM pg_views WHERE schemaname = 'analysis' ORDER BY 1",
+    "schemas": """SELECT nspname, nspowner::regrole::text,
+        (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(nspacl) a)
+        FROM pg_namespace WHERE nspname IN ('public', 'analysis') ORDER BY 1""",
+    "ids": "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1",
+    "extensions": "SELECT extname, extversion FROM pg_extension ORDER BY 1",
+    "database": """SELECT datdba::regrole::text, encoding, datallowconn,
+        (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a)
+        FROM pg_database WHERE datname = current_database()""",
+}
+
+
+def state(admin: Engine) -> dict[str, Any]:
+    """What the database is, and how many rows each table holds."""
+    with admin.connect() as connection:
+        found: dict[str, Any] = {
+            name: [tuple(row) for row in connection.execute(text(query.replace("::", r"\:\:")))]
+            for name, query in CATALOGUE.items()
+        }
+        tables = [row[0] for row in found["tables"] if row[1] in ("r", "p", "v")]
+        found["rows"] = {name: connection.scalar(text(f"SELECT count(*) FROM {name}")) for name in tables}
+    return found
+
+
+def wait_for_log(admin: Engine, lists: int) -> None:
+    def logged() -> bool:
+        with admin.connect() as connection:
+            return bool(connection.scalar(text("SELECT count(*) FROM recommendations")) == lists)
+
+    eventually(logged)
+
+
+def test_dumped_dropped_and_restored_it_is_the_same_and_answers_the_same(
+    watchful: Service,
+    client: httpx.Client,
+    admin: Engine,
+    elsewhere: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = answers(client)
+    wait_for_log(admin, 2 * len(USERS))
+    before, store, data = state(admin), Store.at(tmp_path / "backups"), Store.at(tmp_path / "data")
+    assert before["rows"]["movies"] > 2000 and before["rows"]["movies_users_rating"] > 5000
+    kept = keep(store, dumped(watchful.urls, tmp_path), NIGHT, most=3).backup
+    assert (kept.name, kept.schema) == ("marquee-20260201T031700Z.dump", newest())
+
+    # Deleted after the backup, and noted where the files of the days are.
+    zoe = json.loads(told["zoë"])["user_id"]
+    assert client.delete(f"/users/{zoe}").status_code == 204
+    engines = watchful.urls.map(open_engine)
+    assert write_tombstones(engines.pipeline, data) == 2
+    engines.map(Engine.dispose)
+
+    admin.dispose()
+    with elsewhere.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {admin.url.database} WITH (FORCE)"))
+    assert client.post("/recommendations", json={"external_id": "ann"}).status_code == 503
+
+    fetch(store, "newest", tmp_path / "again.dump")
+    script("restore.sh", watchful.urls.admin, tmp_path / "again.dump")
+    assert state(admin) == before
+
+    monkeypatch.setenv("DATABASE_URL", watchful.urls.owner)
+    assert migrate() == "The schema is at its newest version."
+    make_roles(admin, WITH_BACKUP)
+    assert state(admin) == before
+
+    assert answers(client) == told, "by the process that was there all the time"
+    assert honour_deletions(engines.api, data, SETTINGS["TOMBSTONE_KEY"]) == Honoured(2, 1, 0, ())
+    assert client.post("/recommendations", json={"external_id": "zoë"}).status_code == 404
+    assert {name: answer(client, name) for name in ("ann", "ben")} == {
+        name: told[name] for name in ("ann", "ben")
+    }
+    engines.map(Engine.dispose)
+
+
+def others(elsewhere: Engine, name: str | None) -> list[str]:
+    """Databases that a restore of this one left."""
+    query = text("SELECT datname FROM pg_database WHERE starts_with(datname, :name || '_') ORDER BY 1")
+    with elsewhere.connect() as connection:
+        return [str(found) for found in connection.scalars(query, {"name": name})]
+
+
+def drop(elsewhere: Engine, names: list[str]) -> None:
+    with elsewhere.connect() as connection:
+        for name in names:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def test_what_is_replaced_is_kept_under_another_name_and_the_api_serves_on(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    told, file = answers(client), dumped(watchful.urls, tmp_path)
+    history = [{"title": "Alien (1979)", "rating": 5}]
+    assert (
+        client.post("/recommendations", json={"external_id": "late", "history": history}).status_code == 200
+    )
+    said = script("restore.sh", watchful.urls.admin, file)
+    assert answers(client) == told
+    assert client.post("/recommendations", json={"external_id": "late"}).status_code == 404
+    (kept,) = others(elsewhere, admin.url.database)
+    assert kept.startswith(f"{admin.url.database}_before_20")
+    assert said.splitlines()[-1].endswith(f"When nobody misses it: DROP DATABASE {kept}")
+    old = create_engine(admin.url.set(database=kept))
+    with old.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM users WHERE external_id = 'late'")) == 1
+    old.dispose()
+    drop(elsewhere, [kept])
+
+
+SHIM = """#!/bin/sh
+echo >>"{counter}"
+[ "$(wc -l <"{counter}")" != "$(cat "{fatal}")" ] || exit 1
+exec "{program}" "$@"
+"""
+
+
+def shims(folder: Path) -> Callable[[int], str]:
+    """A path whose psql and pg_restore fail when they are called for the nth time."""
+    (folder / "bin").mkdir()
+    counter, fatal = folder / "counter", folder / "fatal"
+    for name in ("psql", "pg_restore"):
+        program = folder / "bin" / name
+        program.write_text(SHIM.format(counter=counter, fatal=fatal, program=binaries() / name))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+    def failing(nth: int) -> str:
+        counter.write_text("")
+        fatal.write_text(str(nth))
+        return f"{folder / 'bin'}:"
+
+    return failing
+
+
+def test_a_restore_that_failed_anywhere_leaves_the_database_serving_and_is_run_again(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    told, file, failing = answers(client), dumped(watchful.urls, tmp_path), shims(tmp_path)
+    with elsewhere.connect() as connection:  # as a run leaves it that was killed while it swapped the names
+        connection.execute(text(f"ALTER DATABASE {admin.url.database} ALLOW_CONNECTIONS false"))
+    for nth in count(1):
+        swapped = any("_before_" in name for name in others(elsewhere, admin.url.database))
+        if swapped:
+            break
+        script("restore.sh", watchful.urls.admin, file, path=failing(nth), succeeds=False)
+        if nth > 3:  # the first calls look at the dump, at the roles, and open the database again
+            assert answers(client) == told
+    assert nth > 7, "every step had its turn"
+    script("restore.sh", watchful.urls.admin, file)
+    assert answers(client) == told
+    left = others(elsewhere, admin.url.database)
+    assert len(left) == 2 and all("_before_" in name for name in left)
+    drop(elsewhere, left)
+
+
+def test_a_dump_that_is_cut_short_touches_nothing(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    told, file = answers(client), dumped(watchful.urls, tmp_path)
+    with file.open("r+b") as stream:
+        stream.truncate(file.stat().st_size - 1000)
+    script("restore.sh", watchful.urls.admin, file, succeeds=False)
+    assert others(elsewhere, admin.url.database) == []
+    assert answers(client) == told
+
+
+def test_on_a_server_without_the_roles_it_says_what_comes_first(
+    urls: PerRole[str], engines: PerRole[Engine], tmp_path: Path
+) -> None:
+    make_roles(engines.admin, WITH_BACKUP)
+    file, bare = dumped(urls, tmp_path), Server(tmp_path / "bare", "secret", tmp_path / "log")
+    bare.start()
+    try:
+        said = script("restore.sh", bare.url("marquee"), file, succeeds=False)
+        roles = ("owner", "api", "pipeline", "analyst", "views")
+        missing = ", ".join(f"marquee_{role}" for role in roles)
+        assert said == f"These roles are missing: {missing}. Run `marquee roles` first, then this again.\n"
+        bare.make_database("marquee")
+        admin = create_engine(bare.url("marquee"))
+        make_roles(admin, WITH_BACKUP)
+        script("restore.sh", bare.url("marquee"), file)
+        assert state(admin) == state(engines.admin)
+        admin.dispose()
+    finally:
+        bare.stop()
+
+
+def test_a_dump_that_failed_leaves_no_file(
+    urls: PerRole[str], engines: PerRole[Engine], tmp_path: Path
+) -> None:
+    make_roles(engines.admin, WITH_BACKUP)
+    file = dumped(urls, tmp_path)
+    script("dump.sh", url_for(urls.admin, BACKUP, "another password"), file, succeeds=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_api_role_cannot_make_a_dump(urls: PerRole[str], tmp_path: Path) -> None:
+    """It would be one without rows: row-level security is a refusal, not a filter."""
+    said = script("dump.sh", urls.api, tmp_path / "marquee.dump", succeeds=False)
+    assert "permission denied" in said
+    assert list(tmp_path.iterdir()) == []
