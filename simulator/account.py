@@ -1,4 +1,4 @@
-"""A registered client of a running API: signs in, lists movies, adds users and deletes them again."""
+"""A client of a running API: registers, signs in, lists movies, adds users and deletes them again."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from simulator.errors import SimulatorError
 PAGE = 100
 TIMEOUT = 30.0
 TRIES = 5
+PAUSE_S = 1.0
 
 
 def split_url(text: str) -> SplitResult:
@@ -31,6 +32,27 @@ class Account:
         self.url, self._http = url, http
         self.token = ""
 
+    def reach(self, wait_s: float) -> None:
+        """Waits until an API is there, which tells who has not signed in to do so."""
+        deadline = time.monotonic() + wait_s
+        while trouble := self._absent():
+            if time.monotonic() >= deadline:
+                raise SimulatorError(trouble)
+            time.sleep(PAUSE_S)
+
+    def _absent(self) -> str:
+        try:
+            answer = self._sent("GET", "/client")
+        except SimulatorError as error:
+            return error.message
+        return "" if answer.status_code == httpx.codes.UNAUTHORIZED else refusal(answer)
+
+    def register(self, username: str, password: str, key: str | None) -> None:
+        new = {"username": username, "password": password, "name": username}
+        new["email"] = f"{username}@example.com"
+        headers = {"X-Registration-Key": key} if key else {}
+        self._read(self._send("POST", "/create-client", json=new, headers=headers), "client_id")
+
     def sign_in(self, username: str, password: str) -> None:
         answer = self._send("POST", "/token", data={"username": username, "password": password})
         if answer.status_code in (400, 401, 403):
@@ -43,13 +65,27 @@ class Account:
         ids: list[int] = []
         cursor: Any = None
         while len(ids) < limit:
-            params = {"limit": PAGE} if cursor is None else {"limit": PAGE, "cursor": cursor}
-            answer = self._send("GET", "/movies", params=params)
+            answer = self._page(PAGE, cursor)
             ids += [movie["movie_id"] for movie in self._read(answer, "movies")]
             cursor = self._read(answer, "next_cursor")
             if cursor is None:
                 break
         return ids[:limit]
+
+    def movies(self, limit: int) -> list[dict[str, Any]]:
+        """The first `limit` of the catalogue, as far as one page goes."""
+        movies: list[dict[str, Any]] = self._read(self._page(limit), "movies")
+        return movies
+
+    def _page(self, limit: int, cursor: Any = None) -> httpx.Response:
+        params = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
+        return self._send("GET", "/movies", params=params)
+
+    def recommend(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self._send("POST", "/recommendations", json=body)
+        self._read(answer, "recommendations")
+        told: dict[str, Any] = answer.json()
+        return told
 
     def add_user(self, body: Mapping[str, Any]) -> Any:
         return self._read(self._send("POST", "/recommendations", json=body), "user_id")
@@ -76,20 +112,39 @@ class Account:
             raise SimulatorError(f"Nothing answers at {self._http.base_url} ({error}).") from error
 
     def _read(self, answer: httpx.Response, field: str) -> Any:
-        asked = f"{answer.request.method} {answer.request.url.path}"
         if not answer.is_success:
-            raise SimulatorError(f"{asked} was answered with {answer.status_code}: {answer.text[:200]}")
+            raise SimulatorError(refusal(answer))
         try:
             return answer.json()[field]
         except (ValueError, KeyError, TypeError) as error:
-            raise SimulatorError(f"The answer to {asked} has no {field}; is this Marquee's API?") from error
+            raise SimulatorError(
+                f"The answer to {asked(answer)} has no {field}; is this Marquee's API?"
+            ) from error
+
+
+def asked(answer: httpx.Response) -> str:
+    return f"{answer.request.method} {answer.request.url.path}"
+
+
+def refusal(answer: httpx.Response) -> str:
+    """With the problem's own sentence, where it is one."""
+    try:
+        said = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        said = answer.text[:200]
+    return f"{asked(answer)} was answered with {answer.status_code}: {said}"
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Account]:
+    url = split_url(address)
+    # No proxy of the environment comes between: the API that is named is the API that is measured.
+    with httpx.Client(base_url=address, timeout=TIMEOUT, trust_env=False) as http:
+        yield Account(url, http)
 
 
 @contextmanager
 def signed_in(address: str, username: str, password: str) -> Iterator[Account]:
-    url = split_url(address)
-    # No proxy of the environment comes between: the API that is named is the API that is measured.
-    with httpx.Client(base_url=address, timeout=TIMEOUT, trust_env=False) as http:
-        account = Account(url, http)
+    with opened(address) as account:
         account.sign_in(username, password)
         yield account

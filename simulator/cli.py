@@ -9,11 +9,12 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from simulator.account import signed_in
+from simulator.account import opened, signed_in
 from simulator.bench import CONNECTIONS, open_loop, service_time
 from simulator.days import Crowd, write_day
 from simulator.errors import SimulatorError
 from simulator.history import write_history
+from simulator.question import Login, ask_all
 from simulator.report import (
     Figures,
     Requirement,
@@ -142,6 +143,43 @@ def bench(
         click.echo(requirement.verdict(service))
     if not all(requirement.met(service) for requirement in requirements):
         raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("url")
+@click.option("--key", envvar="REGISTRATION_KEY", show_envvar=True, help="The operator's registration key.")
+@click.option("--key-file", type=click.Path(path_type=Path), help="The file that holds the key.")
+@click.option("--username", help="A client that is registered already.")
+@click.option("--password", envvar="MARQUEE_PASSWORD", show_envvar=True, help="Its password.")
+@click.option("--wait", type=click.FloatRange(0), default=0.0, help="Seconds to wait until the API answers.")
+def ask(
+    url: str, key: str | None, key_file: Path | None, username: str | None, password: str | None, wait: float
+) -> None:
+    """Ask a running API for recommendations, as a client from outside, and check the answers.
+
+    Without --username it registers a client of a random name, and leaves nothing behind but that client.
+    """
+    if username and not password:
+        raise click.UsageError("--username wants a --password, or MARQUEE_PASSWORD.")
+    known = Login(username, password) if username and password else None
+    with opened(url) as account:
+        titles = ask_all(account, known, usable(read_key(key_file) if key_file else key), wait)
+    click.echo("\n".join(["Recommended:", *(f"  {title}" for title in titles)]))
+
+
+def read_key(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SimulatorError(f"{path} holds no key that can be read: {error}.") from error
+
+
+def usable(key: str | None) -> str | None:
+    """What a header cannot hold would be repeated in the error."""
+    stripped = key.strip() if key else ""
+    if not (stripped.isascii() and stripped.isprintable()):
+        raise SimulatorError("The registration key has characters that no header can hold.")
+    return stripped or None
 
 
 def measure_service(traffic: Traffic, seconds: float, rng: np.random.Generator) -> dict[str, Figures]:
