@@ -18,14 +18,23 @@ HOSTILE = (
 ON_ONE_MACHINE = {"MARQUEE_COMMAND": "'/a folder/bin/marquee' local run", "MARQUEE_RETRY_S": "7"}
 IN_THE_CLUSTER = {
     "MARQUEE_RUNNER": "kubernetes",
-    "MARQUEE_IMAGE": "marquee:1",
+    "MARQUEE_IMAGE": "localhost/marquee:1",
+    "MARQUEE_PULL_POLICY": "Never",
     "MARQUEE_NAMESPACE": "marquee",
-    "MARQUEE_SERVICE_ACCOUNT": "marquee-pipeline",
-    "MARQUEE_CONFIGMAP": "marquee-settings",
-    "MARQUEE_SECRET": "marquee-pipeline-secrets",
-    "MARQUEE_CLAIMS": '{"marquee-data": "/data"}',
-    "MARQUEE_SIZES": '{"train": {"cpu": "4", "memory": "16Gi"}}',
+    "MARQUEE_INSTANCE": "films",
+    "MARQUEE_SERVICE_ACCOUNT": "films-marquee-pipeline",
+    "MARQUEE_CONFIGMAP": "films-marquee-pipeline",
+    "MARQUEE_SECRET": "films-marquee",
+    "MARQUEE_CLAIMS": '{"films-marquee-data": "/var/lib/marquee/data"}',
+    "MARQUEE_VOLUMES": "films-marquee",
+    "MARQUEE_SIZES": '{"train": {"cpu": "4", "cpuLimit": "8", "memory": "16Gi", "tmp": "20Gi"}}',
     "MARQUEE_SHARDS": "64",
+}
+ELSEWHERE = {  # a bucket, and an authority of its own for the database
+    "MARQUEE_CLAIMS": "",
+    "MARQUEE_VOLUMES": "",
+    "MARQUEE_BUCKET_SECRET": "bucket",
+    "MARQUEE_AUTHORITY": "Secret/authority/ca.crt",
 }
 NOWHERE = {
     "apiVersion": "v1",
@@ -81,3 +90,8 @@ def local(ask: Callable[[dict[str, str]], Told]) -> Told:
 @pytest.fixture(scope="session")
 def cluster(ask: Callable[[dict[str, str]], Told]) -> Told:
     return ask(IN_THE_CLUSTER)
+
+
+@pytest.fixture(scope="session")
+def elsewhere(ask: Callable[[dict[str, str]], Told]) -> Told:
+    return ask(IN_THE_CLUSTER | ELSEWHERE)

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk.exceptions import ParamValidationError
+from kubernetes.client import ApiClient  # type: ignore[import-not-found]
 
 FOLDER, REASON = sys.argv[1:]
 HEAVY = {"api", "fastapi", "numpy", "pandas", "pyarrow", "recommender", "scipy", "sklearn"}
@@ -103,9 +104,9 @@ def of_process(task: Any) -> dict[str, Any]:
 def of_pod(task: Any) -> dict[str, Any]:
     return {
         "operator": "pod",
-        "spec": task.build_pod_request_obj().to_dict()["spec"],
+        "pod": ApiClient().sanitize_for_serialization(task.build_pod_request_obj(dry_run=task.in_cluster)),
+        "in_cluster": task.in_cluster,
         "deferrable": task.deferrable,
-        "finish": str(task.on_finish_action),
         "skips": task.skip_on_exit_code,
     }
 

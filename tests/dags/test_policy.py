@@ -110,5 +110,12 @@ def test_they_are_in_the_style_of_this_airflow() -> None:
 
 
 def test_dag_files_are_short() -> None:
-    for file in sorted((PROJECT / "dags").glob("*.py")):
+    for dag in DAGS:
+        file = PROJECT / "dags" / f"{dag.replace('-', '_')}.py"
         assert 30 <= len(file.read_text().splitlines()) <= 80, file
+
+
+def test_airflow_looks_for_dags_in_no_other_file() -> None:
+    files = {file.name for file in (PROJECT / "dags").glob("*.py")}
+    ignored = set((PROJECT / "dags" / ".airflowignore").read_text().splitlines())
+    assert files - ignored == {f"{dag.replace('-', '_')}.py" for dag in DAGS}

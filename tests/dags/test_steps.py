@@ -55,54 +55,15 @@ def test_on_one_machine_bash_hands_every_word_over_as_it_was_typed(local: Told, 
 def test_in_the_cluster_kubernetes_hands_every_word_over_as_it_was_typed(cluster: Told) -> None:
     """It reads $(NAME) as a variable, and $$ as one $."""
     for name, task in tasks(cluster).items():
-        container = task["spec"]["containers"][0]
+        container = task["pod"]["spec"]["containers"][0]
         assert container["command"] == ["marquee"]
         said = [word.replace("$$", "$") for word in container["args"]]
-        assert said == ["--record", "/airflow/xcom/return.json", name, *words(name, shards="64")]
+        assert said == ["--record", "-", name, *words(name, shards="64")]
         assert not any("$" in word.replace("$$", "") for word in container["args"])
 
 
 def words(verb: str, shards: str) -> list[str]:
     return [shards if word == SHARDS else word for word in WORDS[verb]]
-
-
-def test_a_pod_may_do_nothing_but_its_work(cluster: Told) -> None:
-    for name, task in tasks(cluster).items():
-        spec = task["spec"]
-        assert spec["service_account_name"] == "marquee-pipeline"
-        assert spec["automount_service_account_token"] is False
-        assert spec["active_deadline_seconds"] == task["timeout_s"]
-        for container in spec["containers"]:
-            rights = container["security_context"]
-            assert rights["runAsNonRoot"] is rights["readOnlyRootFilesystem"] is True, name
-            assert rights["allowPrivilegeEscalation"] is False
-            assert rights["capabilities"] == {"drop": ["ALL"]}
-
-
-def test_a_pod_is_waited_for_without_a_worker_and_deleted_when_it_succeeded(cluster: Told) -> None:
-    for task in tasks(cluster).values():
-        assert task["deferrable"] is True
-        assert task["finish"] == "OnFinishAction.DELETE_SUCCEEDED_POD"
-
-
-def test_a_pod_gets_its_settings_by_name_and_its_own_size(cluster: Told) -> None:
-    sizes = {}
-    for name, task in tasks(cluster).items():
-        container = task["spec"]["containers"][0]
-        sources = [
-            source[kind]["name"]
-            for source, kind in zip(container["env_from"], ("config_map_ref", "secret_ref"), strict=True)
-        ]
-        assert sources == ["marquee-settings", "marquee-pipeline-secrets"]
-        assert container["image"] == "marquee:1"
-        assert {mount["mount_path"] for mount in container["volume_mounts"]} == {
-            "/tmp",  # noqa: S108 - in the pod
-            "/data",
-            "/airflow/xcom",
-        }
-        sizes[name] = container["resources"]["limits"]["memory"]
-    assert sizes.pop("train") == "16Gi"
-    assert set(sizes.values()) == {"2Gi"}
 
 
 def test_the_shards_are_counted_side_by_side(local: Told, cluster: Told) -> None:
