@@ -26,7 +26,8 @@ usage() {
 ./setup.sh down          stop it
 ./setup.sh test          run the tests
            --full        those too that want a system package or take long
-./setup.sh cluster       install it on Kubernetes (not there yet)
+./setup.sh [cluster]     install it on Kubernetes, or bring it up to date: ./setup.sh cluster --help
+./setup.sh cluster down  uninstall it; data stay
 END
 }
 
@@ -128,10 +129,13 @@ runs_marquee() {
   "$1/bin/python" -I -c 'import sys, recommender.cli as c; sys.exit(not c.__file__.startswith(sys.argv[1]))' "$project/"
 }
 
-# Nothing of ours is in it; importing it would take seconds.
-runs_airflow() {
-  "$1/bin/python" -I -c 'import sys; from importlib.util import find_spec; sys.exit(not find_spec("airflow"))'
+# holds PACKAGE ENVIRONMENT: nothing of ours is in it, and importing the package would take seconds
+holds() {
+  "$2/bin/python" -I -c "import sys; from importlib.util import find_spec; sys.exit(not find_spec('$1'))"
 }
+
+runs_airflow() { holds airflow "$1"; }
+runs_checkov() { holds checkov "$1"; }
 
 # need ENVIRONMENT LOCK: make it, unless it is there and made of the same
 need() {
@@ -142,6 +146,11 @@ need() {
 need_airflow() {
   need_airflows_python
   make_unless runs_airflow "environment of Airflow" env-airflow airflow
+}
+
+need_checkov() {
+  need_python
+  make_unless runs_checkov "environment of checkov" env-checkov checkov
 }
 
 # make_unless CHECK TITLE ENVIRONMENT LOCK [FILE]: FILE is what else it is made of
@@ -158,7 +167,7 @@ make_unless() {
   check_disk
   "$uv" --version >>"$log" 2>&1 || step "get uv" install_uv
   step "make the $title" make_environment "$environment" "$lock"
-  [[ $check == runs_airflow ]] || step "install Marquee in it" install_marquee "$environment"
+  [[ $check != runs_marquee ]] || step "install Marquee in it" install_marquee "$environment"
   echo "$stamp" >"$environment/.stamp"
 }
 
@@ -188,6 +197,7 @@ run_tests() {
   prepare_state
   need env-test test
   need_airflow
+  need_checkov
   export XDG_CACHE_HOME=$state/cache HYPOTHESIS_STORAGE_DIRECTORY=$state/cache/hypothesis
   export RUFF_CACHE_DIR=$state/cache/ruff MYPY_CACHE_DIR=$state/cache/mypy
   check ruff check .
@@ -196,14 +206,17 @@ run_tests() {
   check pytest "${chosen[@]}"
 }
 
-case ${1:-help} in
+on_cluster() {
+  # shellcheck source=k8s/cluster.sh
+  source k8s/cluster.sh
+  cluster "$@"
+}
+
+case ${1:-cluster} in
   local) start_local "${@:2}" ;;
   test) run_tests "${@:2}" ;;
   down) stop_local ;;
-  cluster)
-    echo "The cluster is not there yet; ./setup.sh local runs Marquee on this machine." >&2
-    exit 2
-    ;;
+  cluster) on_cluster "${@:2}" ;;
   help | -h | --help) usage ;;
   *)
     usage >&2
