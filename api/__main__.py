@@ -1,16 +1,20 @@
 """python -m api: one process of the API, until it is told to stop."""
 
+import os
+import signal
 import sys
-
-from threadpoolctl import threadpool_limits
-
-from api.app import create_app
-from api.server import Server
-from api.settings import ApiSettings
-from recommender.errors import BadSettings
 
 
 def main() -> int:
+    if os.getpid() == 1:  # the first process of a container hears no signal that it has not asked for
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    from threadpoolctl import threadpool_limits  # the imports take seconds, in which it may be told to stop
+
+    from api.app import create_app
+    from api.server import Server
+    from api.settings import ApiSettings
+    from recommender.errors import BadSettings
+
     try:
         settings = ApiSettings.read()
     except BadSettings as error:

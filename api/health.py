@@ -69,7 +69,7 @@ def missing(shelf: Shelf) -> Iterator[str]:
     elif not len(shelf.stock.catalogue):
         yield "No movie was seen yet: run marquee starter, or load a day."
     if shelf.wanted not in (None, version):
-        yield f"Model {shelf.wanted} cannot be loaded: {version or 'popularity'} ranks in its place."
+        yield f"Model {shelf.wanted} is not loaded: {version or 'popularity'} ranks in its place."
     elif version is None:
         yield "No model was seen yet: the most popular are served."
 

@@ -17,7 +17,7 @@ from api.metrics import Metrics
 from api.standing import Standing
 from recommender.catalogue import Catalogue
 from recommender.database import transaction
-from recommender.errors import BadArtifact, Failed, MarqueeError
+from recommender.errors import Away, BadArtifact, Busy, Failed, MarqueeError
 from recommender.model import Model
 from recommender.model_store import ModelStore
 from recommender.movies import read_catalogue
@@ -89,7 +89,8 @@ class Shelf:
             if not self._troubled:
                 log.warning("the registry cannot be read: %s", str(error).split("\n")[0])
             self._troubled = True
-            self.database_away = isinstance(error, MarqueeError)  # else it answered: the schema does not fit
+            if not isinstance(error, Busy):  # which says nothing of the database
+                self.database_away = isinstance(error, Away)  # else it answered: the schema does not fit
         finally:
             self._tell()
             self._looked.set()

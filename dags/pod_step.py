@@ -68,9 +68,8 @@ class PodStep(KubernetesPodOperator):
         return True
 
     def cleanup(self, pod: V1Pod, remote_pod: V1Pod, *more: Any, **how: Any) -> None:
-        if remote_pod and _exit_code(remote_pod, self.base_container_name) is None:
-            for sentence in _hindrances(remote_pod):
-                self.log.error("Pod %s: %s", remote_pod.metadata.name, sentence)
+        for sentence in _hindrances(remote_pod, self.base_container_name) if remote_pod else ():
+            self.log.error("Pod %s: %s", remote_pod.metadata.name, sentence)
         super().cleanup(pod, remote_pod, *more, **how)
 
     def patch_already_checked(self, pod: V1Pod, *, reraise: bool = True) -> None:
@@ -130,10 +129,17 @@ def _exit_code(pod: V1Pod, container: str) -> int | None:
     return ended.exit_code if ended else None
 
 
-def _hindrances(pod: V1Pod) -> Iterator[str]:
-    """Why it did not start, or did not end: no events, but what the pod says of itself."""
+def _hindrances(pod: V1Pod, container: str) -> Iterator[str]:
+    """Why it did not start, or was ended: no events, but what the pod says of itself."""
     if pod.status.message:
         yield f"{pod.status.reason}: {pod.status.message}"
+    if _exit_code(pod, container) is None:
+        yield from _waits(pod)
+    elif get_container_status(pod, container).state.terminated.reason == "OOMKilled":
+        yield "OOMKilled: it needed more memory than its limit, which MARQUEE_SIZES sets."
+
+
+def _waits(pod: V1Pod) -> Iterator[str]:
     for condition in pod.status.conditions or ():
         if condition.status == "False" and condition.message:
             yield f"{condition.reason}: {condition.message}"

@@ -10,7 +10,7 @@ from kubernetes.client import models as k8s
 from pod_step import PodStep
 
 USER = 10001
-SIZE = {"cpu": "500m", "cpuLimit": "2", "memory": "2Gi", "tmp": "2Gi"}
+SIZE = {"cpu": "250m", "cpuLimit": "2", "memory": "2Gi", "tmp": "2Gi"}
 SECRETS = {"PGPASSWORD": "PIPELINE_PASSWORD", "TOMBSTONE_KEY": "TOMBSTONE_KEY"}
 BUCKET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 AUTHORITY = "/etc/marquee/authority"

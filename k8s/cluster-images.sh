@@ -2,9 +2,11 @@
 # shellcheck shell=bash disable=SC2154 # variables of setup.sh and cluster.sh
 
 readonly ingredients=(
-  Dockerfile .dockerignore images requirements/{build,marquee,airflow,postgres}.txt
+  Dockerfile .dockerignore images requirements/{build,marquee,airflow}.txt
   pyproject.toml README.md LICENSE api recommender simulator migrations dags
 )
+# A hash of its own, and no version: whatever changes this tag restarts the database.
+readonly postgres_ingredients=(Dockerfile .dockerignore images requirements/postgres.txt)
 engine='' way=''
 
 find_engine() {
@@ -14,18 +16,21 @@ find_engine() {
   return 1
 }
 
-# image_tag: the version, and a hash of all that goes into the images: an unchanged tree has an unchanged tag
-image_tag() {
-  local version hash
+# choose_tags: an unchanged tree has unchanged tags
+choose_tags() {
+  local version
   version=$(sed -n 's/^appVersion: *"\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' charts/marquee/Chart.yaml)
-  hash=$(hash_of_ingredients 2>>"$log") || fail "This folder is not whole: $(tail -n 1 "$log")"
-  echo "$version-${hash:0:12}"
+  tag=$version-$(hash_of "${ingredients[@]}") || exit
+  postgres_tag=$(hash_of "${postgres_ingredients[@]}") || exit
 }
 
-hash_of_ingredients() {
-  local files
-  files=$(find -L "${ingredients[@]}" -type f ! -name '*.pyc' -exec sha256sum {} +) || return
-  { LC_ALL=C sort <<<"$files" && echo "$base"; } | sha256sum
+# hash_of INGREDIENT...: of all that goes into an image
+hash_of() {
+  local files hash
+  files=$(find -L "$@" -type f ! -name '*.pyc' -exec sha256sum {} + 2>>"$log") ||
+    fail "This folder is not whole: $(tail -n 1 "$log")"
+  hash=$({ LC_ALL=C sort <<<"$files" && echo "$base"; } | sha256sum)
+  echo "${hash:0:12}"
 }
 
 # The images must reach the nodes. What was not asked for is found out: one node, this machine, k3s.
@@ -50,11 +55,20 @@ check_images_space() {
   local folder=/var/lib
   [[ $way != ready ]] || return 0
   ((EUID == 0)) || [[ $engine == docker ]] || folder=~
-  built "$(image marquee):$tag" || need_space "$folder" 10 "the images"
+  built "$(image marquee)" || need_space "$folder" 10 "the images"
 }
 
-# image NAME: as Kubernetes knows it
-image() { echo "${registry:-localhost}/$1"; }
+# repository NAME, tag_of NAME, image NAME: as Kubernetes knows it
+repository() { echo "${registry:-localhost}/$1"; }
+
+tag_of() {
+  case $1 in
+    marquee-postgres) echo "$postgres_tag" ;;
+    *) echo "$tag" ;;
+  esac
+}
+
+image() { echo "$(repository "$1"):$(tag_of "$1")"; }
 
 make_images() {
   local name names=(marquee)
@@ -62,7 +76,7 @@ make_images() {
   ! $own_postgres || names+=(marquee-postgres)
   [[ ${way:=k3s} != ready ]] || return 0
   for name in "${names[@]}"; do
-    arrived "$(image "$name"):$tag" || make_image "$name" "$(image "$name"):$tag"
+    arrived "$(image "$name")" || make_image "$name" "$(image "$name")"
   done
 }
 

@@ -159,7 +159,7 @@ images_of() {
   esac
 }
 
-set_image() { arguments+=(--set "$1.repository=$(image "$2")" --set-string "$1.tag=$tag"); }
+set_image() { arguments+=(--set "$1.repository=$(repository "$2")" --set-string "$1.tag=$(tag_of "$2")"); }
 
 rollback_flag() {
   case $(helm version --short 2>>"$log") in

@@ -3,7 +3,7 @@
 
 readonly ours=marquee.io/made-by=setup.sh
 releases=(monitoring marquee airflow) # each in the namespace of its name
-context='' registry='' charts='' base='' tag='' timeout=20m
+context='' registry='' charts='' base='' tag='' postgres_tag='' timeout=20m
 images_ready=false own_postgres=false install_k3s=false only_marquee=false
 dry_run=false purge=false yes=false
 reachable=false running='' named=false
@@ -34,6 +34,7 @@ cluster_usage() {
            --images-ready        push and import nothing: the nodes have the images, or can pull them
            --tag TAG             with --images-ready: the tag of those images; else a hash of this folder
            --own-postgres        build the image of Postgres too, for a cluster that cannot reach a registry
+           --postgres-tag TAG    with --tag: its tag, if it is another; Postgres restarts when it changes
            --base IMAGE          what the images are built on, instead of the one in the Dockerfile
            --charts FOLDER       take the charts of Airflow and Prometheus from files there
            --only-marquee        without Airflow and Prometheus
@@ -71,6 +72,7 @@ read_options() {
       up--only-marquee) only_marquee=true releases=(marquee) ;;
       up--registry) registry=$(value "$@") taken=2 ;;
       up--tag) tag=$(value "$@") taken=2 ;;
+      up--postgres-tag) postgres_tag=$(value "$@") taken=2 ;;
       up--base) base=$(value "$@") taken=2 ;;
       up--charts) charts=$(value "$@") taken=2 ;;
       down--purge) purge=true ;;
@@ -91,6 +93,7 @@ check_options() {
   [[ -z $registry || $registry == */* ]] || wrong "--registry is HOST/PATH, like registry.example.com/movies, not $registry."
   ! $install_k3s || [[ -z $context ]] || wrong "--install-k3s makes its own context: leave --context away."
   [[ -z $tag ]] || $images_ready || wrong "--tag goes with --images-ready."
+  [[ -z $postgres_tag || -n $tag ]] || wrong "--postgres-tag goes with --tag."
   ! $yes || $purge || wrong "--yes answers the question of --purge, which is not here."
 }
 
@@ -185,7 +188,8 @@ cluster() {
 }
 
 install_all() {
-  [[ -n $tag ]] || tag=$(image_tag)
+  [[ -n $tag ]] || choose_tags
+  : "${postgres_tag:=$tag}"
   get_ready
   make_images
   make_namespaces

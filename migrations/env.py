@@ -11,7 +11,7 @@ engine = create_engine(url, hide_parameters=True, poolclass=NullPool)
 with engine.connect() as connection:
     context.configure(connection=connection, target_metadata=metadata)
     with context.begin_transaction():
-        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('marquee.migrate'))")
         # Requests queue behind a change that waits for its lock: it gives up first, and is tried again.
         connection.exec_driver_sql("SET LOCAL lock_timeout = '500ms'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('marquee.migrate'))")
         context.run_migrations()

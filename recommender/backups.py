@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from recommender.errors import BadArtifact, BadInput, NotFound, Taken
 from recommender.files import Store
@@ -18,7 +19,7 @@ from recommender.files import Store
 MAGIC = b"PGDMP"  # how a custom-format dump begins
 NEWEST = "newest"
 _STAMP = "%Y%m%dT%H%M%SZ"
-_NOTE, _DUMP = (re.compile(rf"marquee-\d{{8}}T\d{{6}}Z\.{kind}") for kind in ("json", "dump"))
+_NOTE, _KEPT = (re.compile(rf"marquee-\d{{8}}T\d{{6}}Z\.{kind}") for kind in ("json", "dump"))
 _CHUNK = 1 << 20
 
 
@@ -80,19 +81,24 @@ def _copy_in(store: Store, dump: Path, backup: Backup) -> None:
 def _let_go(store: Store, ours: str, most: int) -> tuple[str, ...]:
     """The note first: a dump without one is not a backup. Those that a killed run left go too."""
     store.sweep("")
-    old = tuple(backup.name for backup in listed(store)[most:] if backup.name != ours)
-    for name in old:
-        store.delete(_note(name))
+    old = [note for note in _notes(store)[most:] if note != _note(ours)]
+    for note in old:
+        store.delete(note)
     there = store.names()
     for name in there:
-        if _DUMP.fullmatch(name) and name < ours and _note(name) not in there:
+        if _KEPT.fullmatch(name) and name < ours and _note(name) not in there:
             store.delete(name)
-    return old
+    return tuple(map(_dump, old))
 
 
 def listed(store: Store) -> list[Backup]:
     """The newest first."""
-    return [_read_note(store, name) for name in reversed(store.names()) if _NOTE.fullmatch(name)]
+    return [_read_note(store, note) for note in _notes(store)]
+
+
+def _notes(store: Store) -> list[str]:
+    """Of every backup, the newest first. They are named and not read: one may be damaged."""
+    return [name for name in reversed(store.names()) if _NOTE.fullmatch(name)]
 
 
 def fetch(store: Store, name: str, to: Path) -> Backup:
@@ -101,7 +107,8 @@ def fetch(store: Store, name: str, to: Path) -> Backup:
     unfinished = to.with_name(to.name + ".unfinished")
     try:
         with unfinished.open("wb") as file, store.reading(backup.name) as stream:
-            shutil.copyfileobj(stream, file, _CHUNK)
+            while chunk := stream.read(_CHUNK):
+                _write(file, chunk, to)
         with unfinished.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != backup.sha256:
                 raise BadArtifact(f"{store.named(backup.name)} is damaged: its sha256 is not the noted one.")
@@ -113,18 +120,30 @@ def fetch(store: Store, name: str, to: Path) -> Backup:
     return backup
 
 
+def _write(file: BinaryIO, chunk: bytes, to: Path) -> None:
+    """Told from an error of the store, which is being read."""
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise BadInput(f"{to} cannot be written: {error.strerror}.") from error
+
+
 def _found(store: Store, name: str) -> Backup:
-    there = listed(store)
-    if not there:
+    notes = _notes(store)
+    if not notes:
         raise NotFound(f"There are no backups in {store.url}.")
-    found = there if name == NEWEST else [b for b in there if b.name in (name, f"{name}.dump")]
-    if not found:
-        raise NotFound(f"There is no backup {name} in {store.url}; the newest is {there[0].name}.")
-    return found[0]
+    wanted = notes[0] if name == NEWEST else _note(name)
+    if wanted not in notes:
+        raise NotFound(f"There is no backup {name} in {store.url}; the newest is {_dump(notes[0])}.")
+    return _read_note(store, wanted)
 
 
 def _note(name: str) -> str:
     return f"{name.removesuffix('.dump')}.json"
+
+
+def _dump(note: str) -> str:
+    return f"{note.removesuffix('.json')}.dump"
 
 
 def _read_note(store: Store, note: str) -> Backup:

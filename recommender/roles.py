@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from psycopg2 import sql
-from psycopg2.errors import FeatureNotSupported, InsufficientPrivilege
+from psycopg2.errors import FeatureNotSupported, InsufficientPrivilege, LockNotAvailable
 from psycopg2.extensions import encrypt_password
 from sqlalchemy import Connection, Engine, make_url, text
 
-from recommender.errors import BadInput, Failed, Refused
+from recommender.errors import BadInput, Busy, Failed, Refused
 
 OWNER, API, PIPELINE = ROLES = ("marquee_owner", "marquee_api", "marquee_pipeline")
 ANALYST = "marquee_analyst"  # reads the views of the schema analysis; logs in once it has a password
@@ -66,11 +66,15 @@ def _make_readers(connection: Connection, passwords: Mapping[str, str]) -> list[
         f"pg_has_role('{OWNER}', '{VIEWS}', 'SET') AND NOT pg_has_role('{OWNER}', '{VIEWS}', 'USAGE')",
         f"GRANT {VIEWS} TO {OWNER} WITH SET TRUE, INHERIT FALSE",
     )
+    said = []
+    if ANALYST not in passwords:
+        said += [f"{ANALYST} {'can no longer' if shut else 'cannot'} log in: there is no ANALYST_PASSWORD."]
     if BACKUP in passwords:
         _make_backup(connection, passwords[BACKUP])
-    if ANALYST in passwords:
-        return []
-    return [f"{ANALYST} {'can no longer' if shut else 'cannot'} log in: there is no ANALYST_PASSWORD."]
+    elif connection.scalar(text(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{BACKUP}'")):
+        still = f"{BACKUP} can still log in, though there is no BACKUP_PASSWORD"
+        said += [f"{still}: a superuser ends that with `ALTER ROLE {BACKUP} NOLOGIN PASSWORD NULL`."]
+    return said
 
 
 def _make_backup(connection: Connection, password: str) -> None:
@@ -169,11 +173,18 @@ def _alone(admin: Engine) -> Iterator[Connection]:
     """Each statement counts by itself: CREATE DATABASE allows no transaction, and what a superuser must run
     may need a role that was made before."""
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(hashtext('marquee.roles'))"))
         try:
+            _take_turn(connection)
             yield connection
         finally:
             connection.invalidate()  # whatever state it is in, the lock ends with the session
+
+
+def _take_turn(connection: Connection) -> None:
+    try:
+        _run(connection, "SELECT pg_advisory_lock(hashtext('marquee.roles'))")
+    except LockNotAvailable as error:
+        raise Busy("Another `marquee roles` is at work in this database, and does not end.") from error
 
 
 def _settle(connection: Connection, settled: str, statement: str, remedy: str | None = None) -> None:

@@ -48,7 +48,7 @@ def migrate(
             return _left_alone(error)
         except DBAPIError as error:
             _judge(error, time.monotonic() < deadline)
-        say("Somebody uses a table that must be changed: trying again.")
+        say("Somebody migrates too, or uses a table that must be changed: trying again.")
         time.sleep(_PAUSE_S)
 
 
@@ -72,4 +72,6 @@ def _judge(error: DBAPIError, patient: bool) -> None:
     if state != _HELD:
         raise error
     if not patient:
-        raise Busy("The schema was not changed: somebody holds a table for too long.") from error
+        raise Busy(
+            "The schema was not changed: somebody else migrates, or uses a table, for too long."
+        ) from error

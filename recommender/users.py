@@ -247,23 +247,33 @@ _TOMBSTONE = text("""
 # A retry of a request that made the user finds its key, and no user.
 _FORGET_ANSWERS = text("""
     UPDATE idempotency_keys SET user_id = NULL, response = NULL
-    WHERE client_id = :client_id AND user_id = :user_id
+    WHERE client_id = :client_id AND user_id = ANY(:ids)
 """)
-_FORGET = text("DELETE FROM users WHERE client_id = :client_id AND user_id = :user_id RETURNING external_id")
-_FORGET_REJECTS = text("DELETE FROM rejects WHERE client_id = :client_id AND external_id = :name")
+_FORGET = text("""
+    DELETE FROM users WHERE client_id = :client_id AND user_id = ANY(:ids) RETURNING user_id, external_id
+""")
+_FORGET_REJECTS = text("DELETE FROM rejects WHERE client_id = :client_id AND external_id = ANY(:names)")
 
 
 def delete_user(connection: Connection, client_id: int, user_id: int, tombstone_key: str) -> None:
-    """Gone from every table; a keyed hash stays, so that no file brings the user back."""
-    connection.execute(_FORGET_ANSWERS, {"client_id": client_id, "user_id": user_id})
-    gone = connection.execute(_FORGET, {"client_id": client_id, "user_id": user_id}).first()
-    if gone is None:
+    if not delete_users(connection, client_id, [user_id], tombstone_key):
         raise NotFound(f"There is no user {user_id}.")
-    digests = [user_digest(tombstone_key, client_id, user_id)]
-    if gone.external_id is not None:
-        digests.append(external_digest(tombstone_key, client_id, gone.external_id))
-        connection.execute(_FORGET_REJECTS, {"client_id": client_id, "name": gone.external_id})
+
+
+def delete_users(connection: Connection, client_id: int, ids: Sequence[int], tombstone_key: str) -> int:
+    """Gone from every table, and how many; keyed hashes stay, so that no file brings anybody back."""
+    asked = {"client_id": client_id, "ids": list(ids)}
+    connection.execute(_FORGET_ANSWERS, asked)
+    gone = connection.execute(_FORGET, asked).all()
+    names = [user.external_id for user in gone if user.external_id is not None]
+    if names:
+        connection.execute(_FORGET_REJECTS, {"client_id": client_id, "names": names})
+    digests = [
+        *(user_digest(tombstone_key, client_id, user.user_id) for user in gone),
+        *(external_digest(tombstone_key, client_id, name) for name in names),
+    ]
     connection.execute(_TOMBSTONE, {"client_id": client_id, "digests": digests})
+    return len(gone)
 
 
 def moment(seconds: float) -> datetime | None:

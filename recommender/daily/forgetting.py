@@ -1,6 +1,7 @@
 """What keeps a deleted user deleted outside the database: in files, and in a database that was restored.
 
-Every tombstone is kept in DATA_URL/tombstones too, so that a backup older than a deletion learns of it.
+Every tombstone is kept in DATA_URL/tombstones too, so that a backup older than a deletion learns of it, also
+when the database is lost; a restore beside one that is still there takes its newer tombstones over.
 """
 
 import csv
@@ -18,7 +19,7 @@ from recommender.errors import BadInput, Failed
 from recommender.files import Store
 from recommender.tables import clients, tombstones
 from recommender.tombstones import external_digest, user_digest
-from recommender.users import delete_user
+from recommender.users import delete_users
 
 FOLDER = "tombstones"
 _COLUMNS = ("digest", "deleted_at")
@@ -79,33 +80,32 @@ class Honoured:
 
 
 def honour_deletions(api_engine: Engine, data: Store, tombstone_key: str) -> Honoured:
-    """After a restore, before the API is started: whoever was deleted since the backup is deleted again.
+    """After a restore, before it is served: whoever has a tombstone, here or in the files, is deleted again.
 
     As marquee_api, one transaction for each client: no other role may delete users.
     """
-    done, strangers = list[Honoured](), list[str]()
-    for name in data.names(FOLDER):
-        number, _, username = name.removesuffix(".csv").partition("-")
+    with transaction(api_engine) as connection:
+        known = connection.scalars(text("SELECT client_ids()")).all()
+    done, strangers = list[Honoured](), set(data.names(FOLDER))
+    for client_id in known:
         with transaction(api_engine) as connection:
-            if not number.isdecimal() or not _enters(connection, int(number), username):
-                strangers.append(name)
-                continue
-            again = _Again(connection, int(number), tombstone_key, _kept(data, f"{FOLDER}/{name}"))
-            back, rejects = again.tombstones(), again.rejects()
+            path = _path(client_id, _enter(connection, client_id))
+            strangers.discard(path.removeprefix(f"{FOLDER}/"))
+            again = _Again(connection, client_id, tombstone_key)
+            back, rejects = again.tombstones(_kept(data, path)), again.rejects()
             done.append(Honoured(back, again.users(), rejects, ()))
     return Honoured(
         sum(one.tombstones for one in done),
         sum(one.users for one in done),
         sum(one.rejects for one in done),
-        tuple(strangers),
+        tuple(sorted(strangers)),
     )
 
 
-def _enters(connection: Connection, client_id: int, username: str) -> bool:
-    """A disabled client's users are deleted too."""
+def _enter(connection: Connection, client_id: int) -> str:
+    """The client's name. A disabled client's users are deleted too."""
     connection.execute(text("SELECT enter_client(:id)"), {"id": client_id})
-    own = select(clients.c.client_id).where(clients.c.client_id == client_id, clients.c.username == username)
-    return connection.scalar(own) is not None
+    return str(connection.scalar(select(clients.c.username).where(clients.c.client_id == client_id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +115,9 @@ class _Again:
     connection: Connection
     client_id: int
     tombstone_key: str
-    kept: Tombstones
 
-    def tombstones(self) -> int:
-        listed = list(self.kept.items())
-        values = {
-            "client_id": self.client_id,
-            "digests": [d for d, _ in listed],
-            "at": [at for _, at in listed],
-        }
+    def tombstones(self, kept: Tombstones) -> int:
+        values = {"client_id": self.client_id, "digests": list(kept), "at": list(kept.values())}
         return self.connection.execute(_PUT_BACK, values).rowcount
 
     def users(self) -> int:
@@ -131,11 +125,12 @@ class _Again:
         gone = stored_tombstones(self.connection, self.client_id)
         found = [
             user.user_id
-            for user in self._read_users()
+            for user in (self._read_users() if gone else ())
             if any(user.created_at < gone[digest] for digest in self._digests(user) if digest in gone)
         ]
-        for user_id in found:
-            delete_user(self.connection, self.client_id, user_id, self.tombstone_key)
+        for first in range(0, len(found), _AT_ONCE):
+            some = found[first : first + _AT_ONCE]
+            delete_users(self.connection, self.client_id, some, self.tombstone_key)
         return len(found)
 
     def _digests(self, user: Any) -> Iterator[bytes]:

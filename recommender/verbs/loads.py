@@ -84,7 +84,7 @@ def _record(report: "LoadReport") -> dict[str, Any]:
 def honour_deletions() -> None:
     """After a restore, delete again whoever was deleted since the backup (as marquee_api).
 
-    Before the API is started and a day is loaded: tombstones that are kept with the days' files come back.
+    Before it is served and a day is loaded: whoever has a tombstone, in the database or with the days' files.
     """
     from recommender.daily import forgetting
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from recommender.settings import DeletionSettings
 from recommender.verbs.opening import open_data, open_database, open_models, say, tell
 
+ROLES_LOCK_S = 60  # for another run; a dead one's connection may live for hours
 wait_option = click.option(
     "--wait",
     "seconds",
@@ -27,11 +28,12 @@ def roles(seconds: float) -> None:
 
     Again with each new version: what is there already stays.
     """
-    from recommender.database import wait_for_server
+    from recommender.database import open_engine, wait_for_server
     from recommender.roles import make_roles
-    from recommender.settings import RolePasswords
+    from recommender.settings import DatabaseSettings, RolePasswords
 
-    engine, passwords = open_database(), RolePasswords.read().by_role()
+    url, passwords = DatabaseSettings.read().database_url, RolePasswords.read().by_role()
+    engine = open_engine(url, lock_timeout_s=ROLES_LOCK_S)
     wait_for_server(engine, seconds, say)
     for sentence in make_roles(engine, passwords):
         say(sentence)

@@ -88,7 +88,7 @@ class Service:
 
 
 API = ("-m", "api")
-LOOKING = "import api.shelf, api.__main__ as api_main; api.shelf.POLL_S = 0.1; api_main.main()"
+LOOKING = ("-c", "import api.shelf, api.__main__ as api_main; api.shelf.POLL_S = 0.1; api_main.main()")
 
 
 @contextmanager
@@ -221,7 +221,7 @@ def own(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) 
 def watchful(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A stocked API of the test's own that looks for a new champion many times a second."""
     urls, models = _copied(server, stock, tmp_path_factory)
-    with _serving(urls, models, {"DB_POOL": "20"}, ("-c", LOOKING)) as service:
+    with _serving(urls, models, {"DB_POOL": "20"}, LOOKING) as service:
         yield service
 
 
@@ -269,6 +269,11 @@ def _stock(urls: PerRole[str], folder: Path) -> None:
 
 @pytest.fixture
 def serve(urls: PerRole[str], tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """`serve(TOKEN_RATE="3")`: an API of the test's own, with an empty database and these settings."""
+    """`serve(TOKEN_RATE="3")`: an API of the test's own, with an empty database and these settings.
+
+    `serve(LOOKING)`: one that looks many times a second what has changed.
+    """
     with ExitStack() as running:
-        yield lambda **settings: running.enter_context(_serving(urls, tmp_path, settings))
+        yield lambda program=API, **settings: running.enter_context(
+            _serving(urls, tmp_path, settings, program)
+        )

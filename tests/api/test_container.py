@@ -4,7 +4,11 @@ In place of a read-only root a hook refuses what Python would write outside TMPD
 """
 
 import os
+import re
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +19,14 @@ from sqlalchemy import Engine, make_url
 from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole
-from tests.api.conftest import SETTINGS, Service, Stock, _copied, _serving, run, until
+from tests.api.conftest import DEADLINE_S, SETTINGS, Service, Stock, _copied, _serving, eventually, run, until
 from tests.api.test_health import ONE_MOVIE
 from tests.conftest import PASSWORDS
 
 NOBODY = 54321  # has no entry in the list of users
 LATER = (  # read now what is imported later: this Python may lie where only root comes
-    "anyio._backends._asyncio argon2 encodings.idna fsspec.implementations.local h11 passlib.handlers.argon2"
+    "api.app api.server threadpoolctl"
+    " anyio._backends._asyncio argon2 encodings.idna fsspec.implementations.local h11 passlib.handlers.argon2"
     " psycopg2.extras uvicorn.lifespan.on uvicorn.loops.uvloop uvicorn.protocols.http.h11_impl"
     " uvicorn.protocols.websockets.auto fastapi.telemetry._runtime"
 )
@@ -50,6 +55,46 @@ if uid:
 sys.addaudithook(refuse)
 sys.exit(main())
 """
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def hears(pid: int) -> bool:
+    """Whether SIGTERM has a handler there."""
+    (caught,) = re.findall(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("import api.__main__ as it; sys.exit(it.main())", 0),
+        ("from recommender.cli import main; main(['migrate', '--wait', '300'])", 143),
+        ("from simulator.cli import main; main(['ask', 'http://127.0.0.1:1', '--wait', '300'])", 143),
+    ],
+)
+def test_the_first_process_of_a_container_ends_when_it_is_told_to(
+    tmp_path: Path, program: str, status: int
+) -> None:
+    """Also while the API imports what it needs: the kernel keeps from it what it has no handler for."""
+    new = ["unshare", "--map-root-user", "--fork", "--pid", "--kill-child"]
+    known = shutil.which("unshare")
+    if not known or subprocess.run([*new, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody be the first process")
+    given = {"PATH": os.environ["PATH"], **SETTINGS, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    inner = [*new, sys.executable, "-c", f"import sys; {program}"]
+    with (tmp_path / "log").open("wb") as log:
+        outer = subprocess.Popen(inner, env=given, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        eventually(lambda: any(map(hears, children(outer.pid))))
+        (first,) = children(outer.pid)
+        os.kill(first, signal.SIGTERM)
+        assert outer.wait(DEADLINE_S) == status
+    finally:
+        outer.kill()
+    assert "listening" not in (tmp_path / "log").read_text()
 
 
 @pytest.fixture
@@ -102,14 +147,15 @@ def test_a_bucket_that_does_not_answer_costs_the_model_and_not_the_readiness(
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
         "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_MAX_ATTEMPTS": "1",
     }
     with _serving(urls, folder, given) as service:
         told = service.http.get("/health/ready")
         assert (told.status_code, told.json()["model"]) == (200, None)
-        until(service, "/health/ready", lambda answer: "ranks in its place" in answer.json()["missing"][0])
+        assert "ranks in its place" in told.json()["missing"][0]
+        eventually(lambda: "Could not connect to the endpoint" in service.log.read_text())
         answer = service.client().post("/recommendations", json={"history": [{"title": "Heat (1995)"}]})
         assert (answer.status_code, answer.json()["source"]) == (200, "popular")
-    assert "Could not connect to the endpoint" in service.log.read_text()
 
 
 def without_password(urls: PerRole[str]) -> str:

@@ -156,7 +156,7 @@ def test_connections_that_ask_nothing_do_not_hold_up_the_end(serve: Callable[...
 def test_a_database_that_hangs_does_not_hold_up_the_end(
     serve: Callable[..., Service], engines: PerRole[Engine]
 ) -> None:
-    service = serve(DRAIN_S="2")
+    service = serve(DRAIN_S="0.5")
     client = service.client()
     with frozen(engines), ThreadPoolExecutor(1) as pool:
         asking = pool.submit(client.get, "/client", timeout=DEADLINE_S)

@@ -17,7 +17,7 @@ from api.settings import ApiSettings
 from api.shelf import SCHEMA
 from recommender.local.urls import PerRole
 from recommender.schema import alembic_config, newest
-from tests.api.conftest import PASSWORD, SETTINGS, Service, away, run, until
+from tests.api.conftest import LOOKING, PASSWORD, SETTINGS, Service, away, run, until
 
 ONE_MOVIE = "INSERT INTO movies (title, title_key, year) VALUES ('Alien', 'alien', 1979)"
 NO_MOVIE = "No movie was seen yet: run marquee starter, or load a day."
@@ -73,7 +73,7 @@ def test_a_process_waits_for_the_schema_that_it_needs_and_says_which(
 ) -> None:
     run(engines.admin, ONE_MOVIE)
     run(engines.admin, spoilt)
-    service = serve()
+    service = serve(LOOKING)
     answer = service.http.get("/health/ready")
     told = answer.json()
     assert (answer.status_code, told["status"], told["database"]) == (503, "starting", "ok")
@@ -90,7 +90,7 @@ def test_a_process_that_was_ready_once_stays_in_service_whatever_goes_missing(
     serve: Callable[..., Service], engines: PerRole[Engine]
 ) -> None:
     run(engines.admin, ONE_MOVIE)
-    service = serve()
+    service = serve(LOOKING)
     assert service.http.get("/health/ready").json()["status"] == "ready"
     assert figures(service, "database_up", "schema_ok", "catalogue_movies", "model_loaded") == [1, 1, 1, 0]
 
@@ -126,7 +126,7 @@ def test_a_database_that_goes_away_is_told_and_takes_no_process_out_of_service(
     serve: Callable[..., Service], engines: PerRole[Engine]
 ) -> None:
     run(engines.admin, ONE_MOVIE)
-    service = serve()
+    service = serve(LOOKING)
     client = service.client()
     assert service.http.get("/health/ready").json()["status"] == "ready"
     with away(engines):
@@ -149,7 +149,7 @@ def test_an_api_starts_without_its_database_and_serves_when_it_comes(
 ) -> None:
     run(engines.admin, ONE_MOVIE)
     with away(engines):
-        service = serve()
+        service = serve(LOOKING)
         answer = service.http.get("/health/ready")
         assert (answer.status_code, answer.json()["database"]) == (503, "away")
         assert answer.json()["missing"][0] == "The database does not answer."

@@ -1,12 +1,15 @@
-"""A database that was dumped, dropped and restored by the scripts of the chart answers as it did."""
+"""A database that the scripts of the chart dumped and restored answers as it did, but for the deleted."""
 
 import json
+import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -35,7 +38,7 @@ USERS = {
 }
 
 
-def script(name: str, url: str, *words: Path, path: str = "", succeeds: bool = True) -> str:
+def call(name: str, url: str, *words: Path, path: str = "") -> subprocess.CompletedProcess[str]:
     """As a container runs it."""
     at = make_url(url)
     given = {
@@ -46,11 +49,37 @@ def script(name: str, url: str, *words: Path, path: str = "", succeeds: bool = T
         "PGPASSWORD": str(at.password),
         "PGDATABASE": str(at.database),
     }
-    done = subprocess.run(
+    return subprocess.run(
         ["sh", SCRIPTS / name, *words], env=given, capture_output=True, text=True, check=False
     )
+
+
+def script(name: str, url: str, *words: Path, succeeds: bool = True) -> str:
+    """What it said: the error, when it was to fail."""
+    done = call(name, url, *words)
     assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
     return done.stdout if succeeds else done.stderr
+
+
+def restore(urls: PerRole[str], file: Path, data: Store | None = None) -> str:
+    """All steps of the Job but `migrate`. What the last of them said."""
+    script("restore.sh", urls.admin, file)
+    if data:
+        forget(urls, data)
+    return script("swap.sh", urls.admin, file)
+
+
+def beside(url: str) -> str:
+    """The restored database, which is not served yet."""
+    at = make_url(url)
+    return at.set(database=f"{at.database}_restored").render_as_string(hide_password=False)
+
+
+def forget(urls: PerRole[str], data: Store) -> Honoured:
+    engine = open_engine(beside(urls.api))
+    honoured = honour_deletions(engine, data, SETTINGS["TOMBSTONE_KEY"])
+    engine.dispose()
+    return honoured
 
 
 def dumped(urls: PerRole[str], folder: Path) -> Path:
@@ -171,20 +200,20 @@ def test_dumped_dropped_and_restored_it_is_the_same_and_answers_the_same(
 
     fetch(store, "newest", tmp_path / "again.dump")
     script("restore.sh", watchful.urls.admin, tmp_path / "again.dump")
-    assert state(admin) == before
-
-    monkeypatch.setenv("DATABASE_URL", watchful.urls.owner)
+    restored = create_engine(beside(watchful.urls.admin))
+    assert state(restored) == before
+    monkeypatch.setenv("DATABASE_URL", beside(watchful.urls.owner))
     assert migrate() == "The schema is at its newest version."
-    make_roles(admin, WITH_BACKUP)
-    assert state(admin) == before
+    make_roles(restored, WITH_BACKUP)
+    assert state(restored) == before
+    restored.dispose()
 
-    assert answers(client) == told, "by the process that was there all the time"
-    assert honour_deletions(engines.api, data, SETTINGS["TOMBSTONE_KEY"]) == Honoured(2, 1, 0, ())
+    assert forget(watchful.urls, data) == Honoured(2, 1, 0, ())
+    script("swap.sh", watchful.urls.admin, tmp_path / "again.dump")
     assert client.post("/recommendations", json={"external_id": "zoë"}).status_code == 404
     assert {name: answer(client, name) for name in ("ann", "ben")} == {
         name: told[name] for name in ("ann", "ben")
-    }
-    engines.map(Engine.dispose)
+    }, "by the process that was there all the time"
 
 
 def others(elsewhere: Engine, name: str | None) -> list[str]:
@@ -208,9 +237,10 @@ def test_what_is_replaced_is_kept_under_another_name_and_the_api_serves_on(
     assert (
         client.post("/recommendations", json={"external_id": "late", "history": history}).status_code == 200
     )
-    said = script("restore.sh", watchful.urls.admin, file)
+    said = restore(watchful.urls, file)
     assert answers(client) == told
     assert client.post("/recommendations", json={"external_id": "late"}).status_code == 404
+    assert script("swap.sh", watchful.urls.admin, file).endswith(" is restored already\n")
     (kept,) = others(elsewhere, admin.url.database)
     assert kept.startswith(f"{admin.url.database}_before_20")
     assert said.splitlines()[-1].endswith(f"When nobody misses it: DROP DATABASE {kept}")
@@ -250,20 +280,118 @@ def test_a_restore_that_failed_anywhere_leaves_the_database_serving_and_is_run_a
 ) -> None:
     told, file, failing = answers(client), dumped(watchful.urls, tmp_path), shims(tmp_path)
     with elsewhere.connect() as connection:  # as a run leaves it that was killed while it swapped the names
-        connection.execute(text(f"ALTER DATABASE {admin.url.database} ALLOW_CONNECTIONS false"))
-    for nth in count(1):
-        swapped = any("_before_" in name for name in others(elsewhere, admin.url.database))
-        if swapped:
-            break
-        script("restore.sh", watchful.urls.admin, file, path=failing(nth), succeeds=False)
-        if nth > 3:  # the first calls look at the dump, at the roles, and open the database again
-            assert answers(client) == told
-    assert nth > 7, "every step had its turn"
-    script("restore.sh", watchful.urls.admin, file)
+        connection.execute(text(f"ALTER DATABASE {admin.url.database} CONNECTION LIMIT 0"))
+    for step in ("restore.sh", "swap.sh"):
+        for nth in count(1):
+            if any("_before_" in name for name in others(elsewhere, admin.url.database)):
+                break
+            if call(step, watchful.urls.admin, file, path=failing(nth)).returncode == 0:
+                break
+            if step == "swap.sh" or nth > 3:  # the first calls look at the dump and at the roles
+                assert answers(client) == told
+        assert nth > 5, "every call had its turn"
+    restore(watchful.urls, file)
     assert answers(client) == told
     left = others(elsewhere, admin.url.database)
     assert len(left) == 2 and all("_before_" in name for name in left)
     drop(elsewhere, left)
+
+
+def delete(client: httpx.Client, told: dict[str, bytes], name: str) -> None:
+    assert client.delete(f"/users/{json.loads(told[name])['user_id']}").status_code == 204
+
+
+def test_who_was_deleted_after_the_backup_is_never_answered_again(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    """Also when no file knows of it."""
+    told, file = answers(client), dumped(watchful.urls, tmp_path)
+    delete(client, told, "zoë")
+    statuses, over = set[int](), Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            statuses.add(client.post("/recommendations", json={"external_id": "zoë"}).status_code)
+
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(ask)
+        try:
+            restore(watchful.urls, file, Store.at(tmp_path / "data"))
+            assert {name: answer(client, name) for name in ("ann", "ben")} == {
+                name: told[name] for name in ("ann", "ben")
+            }
+        finally:
+            over.set()
+        asking.result()
+    assert 404 in statuses <= {404, 503}
+    drop(elsewhere, others(elsewhere, admin.url.database))
+
+
+def test_a_deletion_while_a_restore_runs_is_not_lost(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    told, file, data = answers(client), dumped(watchful.urls, tmp_path), Store.at(tmp_path / "data")
+    script("restore.sh", watchful.urls.admin, file)
+    assert forget(watchful.urls, data) == Honoured(0, 0, 0, ())
+    delete(client, told, "ben")
+    said = script("swap.sh", watchful.urls.admin, file, succeeds=False)
+    assert "while this restore ran (2 tombstones). Nothing was swapped" in said
+    assert answer(client, "ann") == told["ann"]
+    assert client.post("/recommendations", json={"external_id": "ben"}).status_code == 404
+    restore(watchful.urls, file, data)
+    assert client.post("/recommendations", json={"external_id": "ben"}).status_code == 404
+    drop(elsewhere, others(elsewhere, admin.url.database))
+
+
+def test_a_number_that_was_given_after_the_backup_is_not_given_again(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    """Else the token of a client, or the id of a user, would be somebody else's."""
+    file, lost = dumped(watchful.urls, tmp_path), watchful.client()
+    history = [{"title": "Alien (1979)", "rating": 5}]
+    gone = lost.post("/recommendations", json={"external_id": "x", "history": history}).json()["user_id"]
+    restore(watchful.urls, file)
+    again = watchful.client().post("/recommendations", json={"external_id": "y", "history": history})
+    assert again.json()["user_id"] > gone
+    assert lost.post("/recommendations", json={"external_id": "y"}).status_code == 401
+    drop(elsewhere, others(elsewhere, admin.url.database))
+
+
+def test_a_second_restore_leaves_the_first_alone_while_it_works(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    told, file = answers(client), dumped(watchful.urls, tmp_path)
+    second = tmp_path / "second.dump"
+    shutil.copyfile(file, second)
+    script("restore.sh", watchful.urls.admin, file)
+    forgetting = create_engine(beside(watchful.urls.api))
+    with forgetting.connect():
+        said = script("restore.sh", watchful.urls.admin, second, succeeds=False)
+        assert f"Another restore is at work in {admin.url.database}_restored, and was left alone." in said
+    forgetting.dispose()
+    script("swap.sh", watchful.urls.admin, second, succeeds=False)
+    script("swap.sh", watchful.urls.admin, file)
+    assert answers(client) == told
+    drop(elsewhere, others(elsewhere, admin.url.database))
+
+
+def test_a_restore_swaps_nothing_that_another_made(
+    watchful: Service, client: httpx.Client, admin: Engine, elsewhere: Engine, tmp_path: Path
+) -> None:
+    told, file = answers(client), dumped(watchful.urls, tmp_path)
+    second = tmp_path / "second.dump"
+    shutil.copyfile(file, second)
+    for one in (file, second):
+        script("restore.sh", watchful.urls.admin, one)
+    said = script("swap.sh", watchful.urls.admin, file, succeeds=False)
+    assert said == (
+        f"{admin.url.database}_restored is not what this restore made: another was started meanwhile."
+        " Nothing was swapped.\n"
+    )
+    assert answers(client) == told
+    script("swap.sh", watchful.urls.admin, second)
+    assert answers(client) == told
+    drop(elsewhere, others(elsewhere, admin.url.database))
 
 
 def test_a_dump_that_is_cut_short_touches_nothing(
@@ -292,6 +420,7 @@ def test_on_a_server_without_the_roles_it_says_what_comes_first(
         admin = create_engine(bare.url("marquee"))
         make_roles(admin, WITH_BACKUP)
         script("restore.sh", bare.url("marquee"), file)
+        script("swap.sh", bare.url("marquee"), file)
         assert state(admin) == state(engines.admin)
         admin.dispose()
     finally:

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from api.health import missing
 from api.metrics import Metrics
 from api.shelf import AGAIN_S, Shelf
 from api.standing import Standing
+from recommender.database import open_engine
 from recommender.local.urls import PerRole
 from recommender.model_store import ModelStore
 from tests.api.conftest import run
@@ -90,7 +91,7 @@ def test_a_first_champion_that_cannot_be_loaded_is_named_and_the_process_is_read
     shelf = Shelf(engines.api, ModelStore.at(models, models), metrics, standing)
     shelf.look()
     assert standing.status == "ready"
-    assert list(missing(shelf)) == [f"Model {version} cannot be loaded: popularity ranks in its place."]
+    assert list(missing(shelf)) == [f"Model {version} is not loaded: popularity ranks in its place."]
     assert metrics.registry.get_sample_value("marquee_model_loaded") == 0
 
 
@@ -106,6 +107,20 @@ def test_a_catalogue_that_changed_is_taken_though_the_champion_is_damaged(
     run(engines.admin, "UPDATE serving SET catalogue_revision = catalogue_revision + 1")
     shelf.look()
     assert (shelf.stock.version, len(shelf.stock.catalogue)) == (before.version, len(before.catalogue) + 1)
+
+
+def test_a_table_that_somebody_holds_is_no_database_that_is_away(copied: Copied, metrics: Metrics) -> None:
+    engines, models = copied
+    url = engines.api.url.render_as_string(hide_password=False)
+    impatient = open_engine(url, lock_timeout_s=0.1)
+    shelf = Shelf(impatient, ModelStore.at(models, models), metrics, Standing(metrics))
+    shelf.look()
+    with engines.admin.begin() as holder:
+        holder.execute(text("LOCK TABLE serving"))
+        shelf.look()
+    impatient.dispose()
+    assert not shelf.database_away
+    assert metrics.registry.get_sample_value("marquee_database_up") == 1
 
 
 def test_an_error_nobody_foresaw_is_counted_and_the_process_starts(metrics: Metrics, copied: Copied) -> None:

@@ -92,10 +92,10 @@ def test_a_command_that_is_not_there_is_seen(words: list[str]) -> None:
     assert wrong(render(), words)
 
 
-@pytest.mark.parametrize("name", ["dump.sh", "restore.sh"])
+@pytest.mark.parametrize("name", ["dump.sh", "restore.sh", "restoring.sh", "swap.sh"])
 def test_a_script_is_one_that_sh_can_read(name: str) -> None:
     script = render().one("ConfigMap", "marquee-scripts")["data"][name]
-    assert "set -eu" in script
+    assert "set -eu" in script or '/restoring.sh"' in script
     told = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
 

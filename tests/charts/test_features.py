@@ -72,7 +72,7 @@ def test_without_policies_there_is_none() -> None:
 
 def test_an_external_database_leaves_nothing_of_the_built_in_one() -> None:
     built_in, external = render(), render(EXTERNAL)
-    assert external.all("StatefulSet") == external.all("CronJob") == external.all("Secret") == []
+    assert external.all("StatefulSet") == external.all("Secret") == []
     gone = built_in.titles - external.titles
     assert {"Service/marquee-postgres", "CronJob/marquee-backup", "CronJob/marquee-restore"} <= gone
     assert {"postgres", "backup", "restore"}.isdisjoint(pod.component for pod in external.pods)
@@ -165,7 +165,6 @@ def test_what_is_mounted_is_a_volume_of_the_pod() -> None:
         assert {claim for pod in release.pods for claim in claims(pod).values()} == made
 
 
-SHARED = {"marquee-data", "marquee-models"}
 ONE_NODE = [
     {
         "topologyKey": "kubernetes.io/hostname",
@@ -176,12 +175,11 @@ ONE_NODE = [
 
 @pytest.mark.parametrize("given", [{}, BUCKETS, {"persistence": {"accessMode": "ReadWriteMany"}}])
 def test_pods_that_share_a_volume_of_one_node_go_to_one_node(given: Object) -> None:
-    """The backups' volume has one user at a time, and goes where that one is."""
     release = render(merged(given, {"simulator": {"enabled": "objectStorage" not in given}}))
     made = release.all("PersistentVolumeClaim")
     tying = {one["metadata"]["name"] for one in made if one["spec"]["accessModes"] == ["ReadWriteOnce"]}
     for pod in release.pods:
-        tied = bool(tying & SHARED & set(claims(pod).values()))
+        tied = bool(tying & set(claims(pod).values()))
         affinity = pod.spec.get("affinity", {}).get("podAffinity", {})
         required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution", [])
         assert required == (ONE_NODE if tied else []), str(pod)
@@ -208,6 +206,16 @@ def test_no_name_is_too_long_for_the_longest_release() -> None:
             assert len(thing["metadata"]["name"]) <= longest.get(thing["kind"], 63), thing["metadata"]["name"]
             for value in thing["metadata"]["labels"].values():
                 assert len(value) <= 63, value
+
+
+@pytest.mark.parametrize("name", ["2026", "1e5", "0x10"])
+def test_a_release_may_be_called_by_a_number(name: str) -> None:
+    """Labels are text: a bare number is refused by Kubernetes."""
+    release = render(values("full"), name=name)
+    things = [*release.objects, *({"metadata": pod.metadata} for pod in release.pods)]
+    assert {thing["metadata"]["labels"]["app.kubernetes.io/instance"] for thing in things} == {name}
+    selector = release.one("Service", "marquee-api")["spec"]["selector"]
+    assert selector["app.kubernetes.io/instance"] == name
 
 
 @pytest.mark.parametrize("case", ["default", "minimal", "full"])
@@ -243,3 +251,5 @@ def test_every_pod_may_pull_with_the_same_credentials() -> None:
     assert {str(pod): pod.spec.get("imagePullSecrets") for pod in release.pods} == {
         str(pod): [{"name": "registry"}] for pod in release.pods
     }
+    accounts = release.all("ServiceAccount")  # of the pods that Airflow makes, too
+    assert [one["imagePullSecrets"] for one in accounts] == [[{"name": "registry"}]] * len(accounts)

@@ -96,6 +96,28 @@ def test_a_pod_that_asks_by_name_may_ask_dns_and_nothing_else_there(component: s
     assert not may_reach(policies(release), asker, FOREIGN["dns"], 443, protocol)
 
 
+def test_names_are_asked_at_the_port_of_the_pods_behind_the_service() -> None:
+    """Policies see the address and the port after the Service's: on OpenShift 5353."""
+    openshift = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}
+    release = render({"networkPolicy": {"dns": [openshift], "dnsPorts": [5353]}})
+    server = Peer({"dns.operator.openshift.io/daemonset-dns": "default"}, "openshift-dns")
+    for protocol in ("UDP", "TCP"):
+        assert may_reach(policies(release), peer(release, "api"), server, 5353, protocol)
+        assert not may_reach(policies(release), peer(release, "api"), server, 53, protocol)
+
+
+def test_a_pod_without_our_labels_reaches_nothing_in_a_namespace_of_our_own() -> None:
+    """Whoever may start pods, as Airflow may, chooses their labels."""
+    own = {"networkPolicy": {"wholeNamespace": True}}
+    bare, internet = Peer(), FOREIGN["the internet"]
+    assert may_reach(policies(render(FULL)), bare, internet, 443)
+    release = render(merged(FULL, own))
+    for target, port in ((internet, 443), (FOREIGN["a stranger"], 80), (peer(release, "api"), HTTP)):
+        assert not may_reach(policies(release), bare, target, port)
+    assert may_reach(policies(release), peer(release, "api"), peer(release, "postgres"), POSTGRES)
+    assert may_reach(policies(release), FOREIGN["ingress controller"], bare, 8089)  # as cert-manager's solver
+
+
 def test_a_pod_of_the_release_that_no_rule_knows_reaches_nothing() -> None:
     release = render(FULL)
     unknown = Peer(PIPELINE | {"app.kubernetes.io/component": "new"})

@@ -11,23 +11,23 @@ from tests.charts.rendering import Object, render, title, values, values_files
 
 CHECKOV = PROJECT / ".marquee" / "env-checkov" / "bin" / "checkov"
 SERVING = {"Deployment/marquee-api", "Job/marquee-setup-1"}
-NIGHTLY = {"CronJob/marquee-backup", "CronJob/marquee-restore"}
+JOBS = {f"CronJob/marquee-{name}" for name in ("backup", "restore", "verb", "clients")}
 POSTGRES = {"StatefulSet/marquee-postgres"}
 ASKING = {"Pod/marquee-test"}
 ACCEPTED: dict[str, tuple[set[str], str]] = {
     "CKV_K8S_8": (ASKING, "asks once and ends, so nothing is to be restarted"),
     "CKV_K8S_9": (ASKING, "asks once and ends, so nobody waits for it"),
     "CKV_K8S_15": (
-        SERVING | NIGHTLY | POSTGRES | ASKING,
+        SERVING | JOBS | POSTGRES | ASKING,
         "an image that was imported into a node has no registry to be pulled from; pullPolicy is a value",
     ),
     "CKV_K8S_35": (
-        SERVING | NIGHTLY | ASKING,
+        SERVING | JOBS | ASKING,
         "libpq and the settings read variables; each container gets single keys, and Postgres a file",
     ),
     "CKV_K8S_40": (POSTGRES, "the user of the official image is 999, and its files are his; uid is a value"),
     "CKV_K8S_43": (
-        SERVING | NIGHTLY | POSTGRES | ASKING,
+        SERVING | JOBS | POSTGRES | ASKING,
         "an image has no digest before it is pushed to a registry; digest is a value",
     ),
 }

@@ -91,6 +91,9 @@ WRONG: list[tuple[Object, str]] = [
     ({"airflow": {"serviceAccounts": []}}, "/airflow/serviceAccounts"),
     ({"monitoring": {"interval": 30}}, "/monitoring/interval"),
     ({"networkPolicy": {"dns": "kube-dns"}}, "/networkPolicy/dns"),
+    ({"networkPolicy": {"dns": None}}, "dns"),
+    ({"networkPolicy": {"dnsPorts": None}}, "dnsPorts"),
+    ({"networkPolicy": {"objectStoragePorts": None}}, "objectStoragePorts"),
     ({"fullnameOverride": "x" * 41}, "/fullnameOverride"),
     ({"fullnameOverride": "Marquee_"}, "/fullnameOverride"),
 ]  # fmt: skip

@@ -32,6 +32,9 @@ MAY_READ: dict[tuple[str, str], set[str]] = {
     ("restore", "restore"): {"POSTGRES_PASSWORD"},
     ("restore", "migrate"): {"OWNER_PASSWORD"},
     ("restore", "forget"): {"API_PASSWORD", "TOMBSTONE_KEY"} | BUCKET,
+    ("restore", "swap"): {"POSTGRES_PASSWORD"},
+    ("pipeline", "marquee"): {"PIPELINE_PASSWORD", "TOMBSTONE_KEY"} | BUCKET,
+    ("pipeline", "clients"): {"OWNER_PASSWORD"},
     ("simulator", "day"): set(),
     ("test", "ask"): {"REGISTRATION_KEY"},
 }

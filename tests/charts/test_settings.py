@@ -36,7 +36,7 @@ BY_VALUE: dict[str, tuple[str, object, str]] = {
     "DB_TIMEOUT_S": ("dbTimeoutSeconds", 2.5, "2.5"),
 }
 LIBRARIES = re.compile(r"PG[A-Z]+|AWS_[A-Z_]+|TMPDIR|HOME|OMP_NUM_THREADS|OPENBLAS_NUM_THREADS")
-OF_A_COMMAND = {"BACKUP", "REGISTRATION_KEY"}
+OF_A_COMMAND = {"BACKUP", "REGISTRATION_KEY", "VERB"}
 
 
 def groups() -> list[type[BaseSettings]]:

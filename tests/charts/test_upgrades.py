@@ -85,6 +85,17 @@ def test_what_kubernetes_would_refuse_is_seen() -> None:
     assert "PersistentVolumeClaim/marquee-data" in refused(render(), other)
 
 
+def test_what_cannot_be_changed_is_replaced_where_every_revision_is_the_first() -> None:
+    """Argo CD renders each version as a first install."""
+    old, new = render(), render({"image": {"tag": "2"}})
+    options = {
+        title(thing): thing["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-options")
+        for thing in new.objects
+    }
+    assert [name for name in refused(old, new) if options[name] != "Force=true,Replace=true"] == []
+    assert [name for name, said in options.items() if said and not name.startswith("Job/")] == []
+
+
 def selectors(thing: Object) -> list[Object]:
     """Every mapping below a key that selects pods."""
     text = json.dumps(thing.get("spec", {}))
@@ -154,6 +165,13 @@ def test_while_it_scales_itself_an_upgrade_sets_no_number_of_pods() -> None:
 def test_an_upgrade_never_has_fewer_pods_than_before() -> None:
     strategy = render().one("Deployment", "marquee-api")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+def test_an_upgrade_has_not_failed_while_the_schema_may_still_be_migrated() -> None:
+    for seconds in (60, 86400):
+        release = render({"setup": {"deadlineSeconds": seconds}})
+        longest = release.one("Job", "marquee-setup-1")["spec"]["activeDeadlineSeconds"]
+        assert release.one("Deployment", "marquee-api")["spec"]["progressDeadlineSeconds"] > longest
 
 
 def test_a_pod_has_longer_to_end_than_it_drains() -> None:

@@ -19,13 +19,16 @@ VERBS = {"POST": "create", "GET": "get", "DELETE": "delete", "PATCH": "patch", "
 @dataclass(frozen=True)
 class End:
     """How a pod ends. Before that it may run for some looks at it; its birth may stay unheard of.
-    One that is deleted may be seen in some lists more before it is gone."""
+    One that is deleted may be seen in some lists more before it is gone. `reason` is that of its container,
+    `message` what the node says of the pod."""
 
     code: int | None = 0  # None: it never starts
     log: str = ""
     looks: int = 0
     unheard: bool = False
     lingers: int = 0
+    reason: str | None = None
+    message: str | None = None
 
 
 @dataclass
@@ -73,9 +76,12 @@ class Pod:
         state: Object = {"running": {"startedAt": now}}
         if self.ended:
             last = self.end.log.splitlines()[-1:] if self.end.code else []
-            state = {"terminated": {"exitCode": self.end.code, "finishedAt": now, "message": "".join(last)}}
+            ended = {"exitCode": self.end.code, "reason": self.end.reason, "finishedAt": now}
+            state = {"terminated": ended | {"message": "".join(last)}}
         container = {"name": "base", "state": state, "ready": False, "restartCount": 0}
-        return {"phase": self.phase, "containerStatuses": [container | {"image": "", "imageID": ""}]}
+        said = {"reason": "Evicted", "message": self.end.message} if self.ended and self.end.message else {}
+        statuses = [container | {"image": "", "imageID": ""}]
+        return {"phase": self.phase, "containerStatuses": statuses, **said}
 
 
 def _now() -> str:

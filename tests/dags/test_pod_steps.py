@@ -21,6 +21,8 @@ pytestmark = pytest.mark.timeout(900)
 DAY = "2026-01-31"
 SHARDS = [{"digest": "d1", "shard": shard} for shard in range(2)]
 NOTHING = End(99, "There is nothing to do.")
+NO_MEMORY = End(137, "counting", reason="OOMKilled")
+NO_SCRATCH = End(137, "judging", message='Usage of EmptyDir volume "tmp" exceeds the limit "2Gi".')
 NO_DISK = End(1, "marquee: No space is left in /var/lib/marquee/data.")
 
 
@@ -30,6 +32,8 @@ def done(record: Any, looks: int = 0, *, unheard: bool = False) -> End:
 
 
 PLAN = {
+    "process": [NO_MEMORY, done({"verb": "process"})],
+    "evaluate": [NO_SCRATCH, done({"verb": "evaluate"})],
     "fetch": [NO_DISK, done({"files": 3}, looks=1)],
     "load": [done({"day": DAY})],
     "snapshot": [done(SHARDS)],
@@ -37,7 +41,7 @@ PLAN = {
     "publish": [NOTHING],
     "refold": [done({"users": 7}, looks=2, unheard=True)],
     "drift": [End(None, lingers=4), End(1, "marquee: one"), End(1, "marquee: two")],
-} | {verb: [done({"verb": verb})] for verb in ("process", "count", "evaluate", "recommend-all")}
+} | {verb: [done({"verb": verb})] for verb in ("count", "recommend-all")}
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,12 @@ def test_no_step_ever_runs_twice_at_once(ran: Ran) -> None:
 def test_a_pod_that_does_not_start_says_why_and_is_deleted(ran: Ran) -> None:
     assert "Unschedulable: No room." in ran.said
     assert ran.cluster.made.count("drift") == 3
+
+
+def test_a_pod_that_its_node_ended_says_why(ran: Ran) -> None:
+    assert "OOMKilled: it needed more memory than its limit, which MARQUEE_SIZES sets." in ran.said
+    assert f"Evicted: {NO_SCRATCH.message}" in ran.said
+    assert ran.state("process") == ran.state("evaluate") == ["success", 2]
 
 
 def test_the_pod_of_the_last_try_is_kept_to_be_looked_at(ran: Ran) -> None:

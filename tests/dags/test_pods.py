@@ -114,7 +114,7 @@ def test_the_authority_of_the_database_is_there_to_be_read(elsewhere: Told) -> N
 def test_a_verb_gets_the_size_that_is_set_for_it(cluster: Told) -> None:
     sizes = {name: size(pod) for name, pod in pods(cluster)}
     assert sizes.pop("train") == ("4", "8", "16Gi", "16Gi", "20Gi")
-    assert set(sizes.values()) == {("500m", "2", "2Gi", "2Gi", "2Gi")}
+    assert set(sizes.values()) == {("250m", "2", "2Gi", "2Gi", "2Gi")}
 
 
 def size(pod: Pod) -> tuple[str, ...]:

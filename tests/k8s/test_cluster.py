@@ -11,6 +11,10 @@ DRY = ["cluster", "--dry-run"]
 ONLY = ["cluster", "--only-marquee"]
 
 
+def tags(changes: str, image: str) -> set[str]:
+    return set(re.findall(rf" {re.escape(image)}\.tag=(\S+)", changes))
+
+
 def test_plain_setup_installs_the_three_releases_in_order(first: tuple[Machine, Done]) -> None:
     machine, done = first
     assert done.status == 0, done.err
@@ -74,6 +78,18 @@ def test_a_changed_tree_has_another_tag_and_is_built(installed: Machine) -> None
     assert len(set(installed.lines("node"))) == 4
 
 
+def test_a_changed_tree_does_not_restart_postgres(machine: Machine) -> None:
+    runs = [machine.run("cluster", "--own-postgres")]
+    (machine.project / "LICENSE").write_text("changed")
+    runs.append(machine.run("cluster", "--own-postgres"))
+    first, second = ("\n".join(run.changes) for run in runs)
+    assert tags(first, "image") != tags(second, "image")
+    assert tags(first, "postgres.image") == tags(second, "postgres.image") != set()
+    (machine.project / "requirements/postgres.txt").write_text("changed")
+    third = "\n".join(machine.run("cluster", "--own-postgres").changes)
+    assert tags(second, "postgres.image") != tags(third, "postgres.image")
+
+
 def test_a_dry_run_names_every_command_and_changes_nothing(machine: Machine) -> None:
     before = machine.state()
     dry = machine.run(*DRY)
@@ -127,6 +143,13 @@ def test_images_that_are_ready_are_not_built(machine: Machine) -> None:
     done = machine.run("cluster", "--images-ready", "--tag", "7")
     assert done.status == 0, done.err
     assert "image.tag=7" in "\n".join(done.changes)
+
+
+def test_a_postgres_that_is_ready_may_keep_its_tag(machine: Machine) -> None:
+    words = ["cluster", "--images-ready", "--tag", "7", "--own-postgres"]
+    assert tags("\n".join(machine.run(*words).changes), "postgres.image") == {"7"}
+    kept = "\n".join(machine.run(*words, "--postgres-tag", "6").changes)
+    assert (tags(kept, "image"), tags(kept, "postgres.image")) == ({"7"}, {"6"})
 
 
 def test_only_marquee_is_one_release(machine: Machine) -> None:

@@ -94,6 +94,7 @@ def test_a_dry_run_of_everything_needs_no_cluster(machine: Machine) -> None:
         ["--registry"],
         ["--timeout", "soon"],
         ["--tag", "7"],
+        ["--postgres-tag", "7"],
         ["--purge"],
         ["down", "--registry", "a/b"],
     ],

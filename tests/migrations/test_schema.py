@@ -93,6 +93,21 @@ def test_a_served_list_stands_in_the_partition_of_its_month(engines: PerRole[Eng
     assert counted == {"recommendations_2026_01": 2, "recommendations_other": 1}
 
 
+def test_lists_of_known_users_move_into_a_month_that_is_made_after_them(engines: PerRole[Engine]) -> None:
+    with engines.admin.begin() as connection:
+        connection.execute(text("SELECT register_client('c', 'C', 'c@example.org', 'h')"))
+        connection.execute(text("INSERT INTO users (client_id) SELECT client_id FROM clients"))
+        connection.execute(SERVE, {"moment": LAST_OF_JANUARY})
+        connection.execute(text("UPDATE recommendations SET user_id = (SELECT user_id FROM users)"))
+    with engines.pipeline.begin() as connection:
+        connection.execute(text("SELECT make_log_partitions('2026-01-01', 1)"))
+    with engines.admin.begin() as connection:
+        assert connection.scalar(text("SELECT count(user_id) FROM recommendations_2026_01")) == 1
+        connection.execute(text("DELETE FROM users"))
+        assert connection.scalar(text("SELECT count(*) FROM recommendations")) == 0
+    assert "recommendations_2026_01_waiting" not in inspect(engines.owner).get_table_names()
+
+
 def test_a_user_who_is_deleted_leaves_the_partitions_too(engines: PerRole[Engine]) -> None:
     with engines.pipeline.begin() as connection:
         connection.execute(text("SELECT make_log_partitions('2026-01-01', 1)"))

@@ -130,6 +130,22 @@ def test_a_name_that_is_not_there_is_told_the_newest(store: Store, tmp_path: Pat
         fetch(store, "latest", tmp_path / "again.dump")
 
 
+def test_a_note_that_was_damaged_spoils_no_other_backup(store: Store, tmp_path: Path) -> None:
+    nights(store, tmp_path, 3)
+    store.write("marquee-20260131T031700Z.json", b"{")
+    assert fetch(store, "newest", tmp_path / "again.dump").name == "marquee-20260202T031700Z.dump"
+    with pytest.raises(BadArtifact, match=r"20260131T031700Z\.json is no note of a backup"):
+        fetch(store, FIRST, tmp_path / "again.dump")
+    assert keep(store, dump(tmp_path), NIGHT + timedelta(days=3), most=3).deleted == (FIRST,)
+
+
+def test_a_full_disk_is_told_by_the_file_that_does_not_fit(store: Store, tmp_path: Path) -> None:
+    keep(store, dump(tmp_path, b"PGDMP" + bytes(1 << 20)), NIGHT, most=14)
+    (tmp_path / "again.dump.unfinished").symlink_to("/dev/full")
+    with pytest.raises(BadInput, match=r"again\.dump cannot be written: No space left on device"):
+        fetch(store, "newest", tmp_path / "again.dump")
+
+
 # the verbs
 
 

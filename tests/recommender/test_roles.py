@@ -7,7 +7,8 @@ import psycopg2
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from recommender.errors import BadInput, Failed, Refused
+from recommender.database import open_engine
+from recommender.errors import BadInput, Busy, Failed, Refused
 from recommender.local.postgres import Server
 from recommender.roles import AIRFLOW, ANALYST, API, BACKUP, OWNER, PIPELINE, make_roles, url_for
 from recommender.schema import migrate
@@ -147,6 +148,25 @@ def test_an_analyst_who_is_shut_out_is_told_of(own: Server, admin: Engine) -> No
     ]
     make_roles(admin, PASSWORDS)
     assert opens(own, ANALYST, "marquee", PASSWORDS[ANALYST])
+
+
+def test_a_backup_role_that_lost_its_setting_is_left_and_told_of(own: Server, admin: Engine) -> None:
+    make_roles(admin, {**PASSWORDS, BACKUP: OTHERS[BACKUP]})
+    (told,) = make_roles(admin, PASSWORDS)[1:]
+    assert told.startswith("marquee_backup can still log in, though there is no BACKUP_PASSWORD")
+    assert opens(own, BACKUP, "marquee", OTHERS[BACKUP])
+    superuser(admin, told.split("`")[1])
+    assert make_roles(admin, PASSWORDS)[1:] == []
+    assert not opens(own, BACKUP, "marquee", OTHERS[BACKUP])
+
+
+def test_a_run_that_does_not_end_is_not_waited_for_forever(own: Server, admin: Engine) -> None:
+    impatient = open_engine(own.url("marquee"), lock_timeout_s=0.1)
+    with admin.connect() as other:
+        other.execute(text("SELECT pg_advisory_lock(hashtext('marquee.roles'))"))
+        with pytest.raises(Busy, match="Another `marquee roles` is at work in this database"):
+            make_roles(impatient, PASSWORDS)
+    impatient.dispose()
 
 
 @pytest.mark.parametrize("right", ["SUPERUSER", "BYPASSRLS"])

@@ -21,11 +21,12 @@
 {{- ternary .Values.database.external.admin.user "postgres" .Values.database.external.enabled -}}
 {{- end -}}
 
-{{/* The address without a password, which libpq takes from PGPASSWORD. Of (dict "root" $ "role" "marquee_api"). */}}
+{{/* The address without a password, which libpq takes from PGPASSWORD. Of (dict "root" $ "role" "marquee_api"), and
+"database" where it is another than the one that serves. */}}
 {{- define "marquee.databaseUrl" -}}
 {{- $host := include "marquee.databaseHost" .root -}}
 {{- $port := include "marquee.databasePort" .root -}}
-postgresql://{{ .role }}@{{ $host }}:{{ $port }}/{{ include "marquee.databaseName" .root }}
+postgresql://{{ .role }}@{{ $host }}:{{ $port }}/{{ .database | default (include "marquee.databaseName" .root) }}
 {{- end -}}
 
 {{/* As entries of a ConfigMap. */}}
@@ -67,7 +68,7 @@ PGSSLROOTCERT: /etc/ssl/certs/ca-certificates.crt
 {{- end }}
 {{- end -}}
 
-{{/* Variables of a container that works in the database, of (dict "root" $ "role" "..." "key" "..."). */}}
+{{/* Variables of a container that works in the database, of (dict "root" $ "role" "..." "key" "...") as above. */}}
 {{- define "marquee.databaseEnv" -}}
 - name: DATABASE_URL
   value: {{ include "marquee.databaseUrl" . }}

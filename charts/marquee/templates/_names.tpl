@@ -16,7 +16,7 @@
 {{/* What finds pods: never a version, since selectors cannot change. */}}
 {{- define "marquee.selector" -}}
 app.kubernetes.io/name: marquee
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Of (dict "root" $ "component" "api"). */}}

@@ -17,11 +17,12 @@
 {{- with .Values.objectStorage -}}{{- if or .data .models .backups -}}yes{{- end -}}{{- end -}}
 {{- end -}}
 
-{{/* Whether a pod with these stores must be where others are: the answer is text, empty is no. Backups do not tie:
-one pod at a time uses them. Of (dict "root" $ "stores" (list "data")). */}}
+{{/* Whether a pod with these stores must be where others are: the answer is text, empty is no. A backup too: else an
+upgrade or a restore would wait for its volume until a backup on another node is over.
+Of (dict "root" $ "stores" (list "data")). */}}
 {{- define "marquee.isTied" -}}
 {{- $once := eq .root.Values.persistence.accessMode "ReadWriteOnce" -}}
-{{- range without .stores "backups" -}}
+{{- range .stores -}}
 {{- if and $once (include "marquee.isVolume" (dict "root" $.root "store" .)) -}}yes{{- end -}}
 {{- end -}}
 {{- end -}}

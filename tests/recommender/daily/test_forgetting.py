@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from recommender.daily.erasing import erase_rejects
 from recommender.daily.forgetting import Honoured, check_deletions, honour_deletions, write_tombstones
@@ -96,6 +96,39 @@ def test_a_restored_database_deletes_again_who_was_deleted(days: Days, restored:
     assert rows(restored.admin, told) == rows(days.engines.admin, told)
     assert rows(restored.admin, "SELECT * FROM rejects WHERE external_id = 'zoë' AND client_id = 1") == []
     assert honour_deletions(restored.api, days.data, KEY) == Honoured(0, 0, 0, ()), "twice is once"
+
+
+def test_a_tombstone_that_stands_in_the_database_is_honoured_though_no_file_knows_of_it(
+    days: Days, restored: PerRole[Engine]
+) -> None:
+    days.data.delete("tombstones")
+    told = "SELECT client_id, digest, deleted_at FROM tombstones"
+    with restored.admin.begin() as connection:
+        for client, digest, at in rows(days.engines.admin, told):
+            values = {"client": client, "digest": digest, "at": at}
+            connection.execute(text("INSERT INTO tombstones VALUES (:client, :digest, :at)"), values)
+    assert honour_deletions(restored.api, days.data, KEY) == Honoured(0, 1, 2, ())
+    assert names(restored.admin) == ONE_GONE
+
+
+def test_however_many_were_deleted_the_questions_are_the_same(days: Days, restored: PerRole[Engine]) -> None:
+    asked = list[str]()
+    event.listen(restored.api, "before_cursor_execute", lambda _c, _k, said, *_: asked.append(said))
+    honour_deletions(restored.api, days.data, KEY)
+    for_one = len(asked)
+    delete(days.engines, "7")
+    write_tombstones(days.engines.pipeline, days.data)
+    with restored.admin.begin() as connection:
+        connection.execute(text("DELETE FROM tombstones"))
+        connection.execute(
+            text(
+                "INSERT INTO users (client_id, external_id, created_at)"
+                " SELECT client_id, 'zoë', '2020-01-01' FROM clients WHERE username = 'acme'"
+            )
+        )
+    asked.clear()
+    assert honour_deletions(restored.api, days.data, KEY).users == 2
+    assert len(asked) == for_one
 
 
 def test_a_restored_database_is_not_loaded_into_before_it_has_heard_of_deletions(
