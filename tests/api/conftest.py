@@ -92,7 +92,7 @@ LOOKING = ("-c", "import api.shelf, api.__main__ as api_main; api.shelf.POLL_S =
 
 
 @contextmanager
-def _serving(
+def serving(
     urls: PerRole[str], folder: Path, settings: dict[str, str], program: Sequence[str] = API
 ) -> Iterator[Service]:
     port = free_port()
@@ -170,7 +170,7 @@ def _wait_for(service: Service) -> None:
     raise AssertionError(service.log.read_text())
 
 
-def _database(server: Server, template: str, name: str) -> PerRole[str]:
+def database_of(server: Server, template: str, name: str) -> PerRole[str]:
     admin = create_engine(server.url(), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
@@ -184,7 +184,7 @@ def _database(server: Server, template: str, name: str) -> PerRole[str]:
 @pytest.fixture(scope="session")
 def service(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One API for all tests that keep to clients of their own; its catalogue is empty."""
-    with _serving(_database(server, template, "service"), tmp_path_factory.mktemp("api"), {}) as service:
+    with serving(database_of(server, template, "service"), tmp_path_factory.mktemp("api"), {}) as service:
         yield service
 
 
@@ -199,29 +199,29 @@ class Stock:
 @pytest.fixture(scope="session")
 def stock(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Stock:
     stock = Stock("stock", tmp_path_factory.mktemp("stock"))
-    _stock(_database(server, template, stock.database), stock.models)
+    _stock(database_of(server, template, stock.database), stock.models)
     return stock
 
 
 @pytest.fixture(scope="session")
 def stocked(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One stocked API for all tests that keep to clients of their own."""
-    with _serving(*_copied(server, stock, tmp_path_factory), {}) as service:
+    with serving(*copied_stock(server, stock, tmp_path_factory), {}) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def own(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A stocked API of the module's own, which it may disturb."""
-    with _serving(*_copied(server, stock, tmp_path_factory), {}) as service:
+    with serving(*copied_stock(server, stock, tmp_path_factory), {}) as service:
         yield service
 
 
 @pytest.fixture
 def watchful(server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A stocked API of the test's own that looks for a new champion many times a second."""
-    urls, models = _copied(server, stock, tmp_path_factory)
-    with _serving(urls, models, {"DB_POOL": "20"}, LOOKING) as service:
+    urls, models = copied_stock(server, stock, tmp_path_factory)
+    with serving(urls, models, {"DB_POOL": "20"}, LOOKING) as service:
         yield service
 
 
@@ -230,19 +230,19 @@ def copied(
     server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PerRole[Engine], Path]]:
     """A stocked database of the test's own and its models, without an API."""
-    urls, models = _copied(server, stock, tmp_path_factory)
+    urls, models = copied_stock(server, stock, tmp_path_factory)
     engines = urls.map(open_engine)
     yield engines, models
     engines.map(Engine.dispose)
 
 
-def _copied(
+def copied_stock(
     server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[PerRole[str], Path]:
     name = f"stocked_{next(_number)}"
     models = tmp_path_factory.mktemp(name)
     shutil.copytree(stock.models, models, dirs_exist_ok=True)
-    return _database(server, stock.database, name), models
+    return database_of(server, stock.database, name), models
 
 
 def _stock(urls: PerRole[str], folder: Path) -> None:
@@ -275,5 +275,5 @@ def serve(urls: PerRole[str], tmp_path: Path) -> Iterator[Callable[..., Service]
     """
     with ExitStack() as running:
         yield lambda program=API, **settings: running.enter_context(
-            _serving(urls, tmp_path, settings, program)
+            serving(urls, tmp_path, settings, program)
         )

@@ -19,7 +19,17 @@ from sqlalchemy import Engine, make_url
 from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole
-from tests.api.conftest import DEADLINE_S, SETTINGS, Service, Stock, _copied, _serving, eventually, run, until
+from tests.api.conftest import (
+    DEADLINE_S,
+    SETTINGS,
+    Service,
+    Stock,
+    copied_stock,
+    eventually,
+    run,
+    serving,
+    until,
+)
 from tests.api.test_health import ONE_MOVIE
 from tests.conftest import PASSWORDS
 
@@ -119,14 +129,14 @@ def test_a_process_serves_with_no_home_and_nothing_to_write_but_its_temporary_fo
 ) -> None:
     if uid and os.geteuid() != 0:
         pytest.skip("only root may become somebody else")
-    urls, _ = _copied(server, stock, tmp_path_factory)
+    urls, _ = copied_stock(server, stock, tmp_path_factory)
     given = {
         "MODELS_URL": str(place / "models"),
         "TMPDIR": str(place / "tmp"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": "/",
     }
-    with _serving(urls, place, given, ["-c", CONFINED, LATER, uid]) as service:
+    with serving(urls, place, given, ["-c", CONFINED, LATER, uid]) as service:
         told = service.http.get("/health/ready")
         assert (told.status_code, told.json()["missing"]) == (200, [])
         asked = {"history": [{"title": "The Matrix (1999)"}], "k": 3}
@@ -140,7 +150,7 @@ def test_a_process_serves_with_no_home_and_nothing_to_write_but_its_temporary_fo
 def test_a_bucket_that_does_not_answer_costs_the_model_and_not_the_readiness(
     server: Server, stock: Stock, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    urls, folder = _copied(server, stock, tmp_path_factory)
+    urls, folder = copied_stock(server, stock, tmp_path_factory)
     given = {
         "MODELS_URL": "s3://models/of-nobody",
         "MODEL_CACHE": str(folder / "cache"),
@@ -149,7 +159,7 @@ def test_a_bucket_that_does_not_answer_costs_the_model_and_not_the_readiness(
         "AWS_SECRET_ACCESS_KEY": "nothing",
         "AWS_MAX_ATTEMPTS": "1",
     }
-    with _serving(urls, folder, given) as service:
+    with serving(urls, folder, given) as service:
         told = service.http.get("/health/ready")
         assert (told.status_code, told.json()["model"]) == (200, None)
         assert "ranks in its place" in told.json()["missing"][0]

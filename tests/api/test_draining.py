@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from api.server import FINISH_S
 from recommender.local.urls import PerRole
-from tests.api.conftest import DEADLINE_S, PASSWORD, SETTINGS, Service, _serving, run, until
+from tests.api.conftest import DEADLINE_S, PASSWORD, SETTINGS, Service, run, serving, until
 from tests.api.test_health import ONE_MOVIE, frozen
 from tests.conftest import PASSWORDS
 
@@ -138,7 +138,7 @@ def test_a_request_that_is_worked_on_when_nothing_new_is_accepted_is_finished(
 
 
 def test_a_request_that_never_ends_is_given_up(urls: PerRole[str], tmp_path: Path) -> None:
-    with _serving(urls, tmp_path, {}, ("-c", IMPATIENT)) as service, begun(service):
+    with serving(urls, tmp_path, {}, ("-c", IMPATIENT)) as service, begun(service):
         assert ended(service, signal.SIGTERM) < FINISH_S
 
 

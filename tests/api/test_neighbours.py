@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from recommender.local.urls import PerRole
 from recommender.schema import MIGRATIONS, alembic_config, newest
 from recommender.tables import metadata
-from tests.api.conftest import API, Service, _serving, eventually
+from tests.api.conftest import API, Service, eventually, serving
 
 ROOT = MIGRATIONS.parent
 HISTORY = [{"title": "The Matrix (1999)", "rating": 5}, {"title": "Inception (2010)", "rating": 4}]
@@ -35,7 +35,7 @@ def start(copied: tuple[PerRole[Engine], Path]) -> Iterator[Start]:
     with ExitStack() as running:
 
         def start(program: Sequence[str] = API, **settings: str) -> Service:
-            return running.enter_context(_serving(urls, models, settings, program))
+            return running.enter_context(serving(urls, models, settings, program))
 
         yield start
 

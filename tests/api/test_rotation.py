@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from recommender.local.postgres import Server
-from tests.api.conftest import KEYS, Service, _database, _serving
+from tests.api.conftest import KEYS, Service, database_of, serving
 
 K1, K2 = KEYS.split(",")
 STEPS = (K1, f"{K1},{K2}", f"{K2},{K1}", K2)
@@ -18,9 +18,9 @@ def replicas(
     server: Server, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Service]]:
     """One process at each step, all of one database."""
-    urls, folder = _database(server, template, "rotation"), tmp_path_factory.mktemp("rotation")
+    urls, folder = database_of(server, template, "rotation"), tmp_path_factory.mktemp("rotation")
     with ExitStack() as running:
-        yield [running.enter_context(_serving(urls, folder, {"JWT_KEYS": keys})) for keys in STEPS]
+        yield [running.enter_context(serving(urls, folder, {"JWT_KEYS": keys})) for keys in STEPS]
 
 
 @pytest.fixture(scope="module")
