@@ -98,16 +98,24 @@ check_version() {
 }
 
 check_rights() {
-  local right no=()
+  local right no=() policy=()
+  ! wants_policy || policy=("create validatingadmissionpolicies.admissionregistration.k8s.io"
+    "create validatingadmissionpolicybindings.admissionregistration.k8s.io")
   ! look auth can-i '*' '*' --all-namespaces >/dev/null || return 0
   for right in "create namespaces" "create clusterroles.rbac.authorization.k8s.io" \
     "create customresourcedefinitions.apiextensions.k8s.io" "create secrets -n marquee" \
     "create deployments.apps -n marquee" "create roles.rbac.authorization.k8s.io -n marquee" \
-    "create persistentvolumeclaims -n marquee" "create pods/exec -n airflow"; do
+    "create persistentvolumeclaims -n marquee" "create pods --subresource=exec -n airflow" "${policy[@]}"; do
     # shellcheck disable=SC2086 # the words are arguments
     look auth can-i $right >/dev/null || no+=("$right")
   done
   ((!${#no[@]})) || missing+=("rights in the cluster, from its administrator: $(commas "${no[@]}")")
+}
+
+# wants_policy: the values have an admission policy made, which is an object of the whole cluster
+wants_policy() {
+  ! $only_marquee &&
+    [[ $(grep -hso 'admissionPolicy: *[a-z]*' "$project"/k8s/{marquee,own/marquee}.yaml | tail -n 1) == *true ]]
 }
 
 commas() {

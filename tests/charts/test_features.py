@@ -32,6 +32,11 @@ OF_A_FEATURE: list[tuple[Object, Object, set[str]]] = [
     ({}, {"existingSecret": "mine"}, {"Secret/marquee"}),
     ({}, {"backup": {"enabled": False}}, BACKUPS),
     ({"airflow": {"enabled": True}}, {}, {"Role/marquee-airflow", "RoleBinding/marquee-airflow"}),
+    (
+        {"airflow": {"enabled": True, "admissionPolicy": True}},
+        {"airflow": {"enabled": True}},
+        {f"ValidatingAdmissionPolicy{kind}/marquee-airflow.marquee" for kind in ("", "Binding")},
+    ),
     ({"simulator": {"enabled": True}}, {}, {"CronJob/marquee-simulator"}),
     ({"monitoring": {"enabled": True}}, {}, {"ServiceMonitor/marquee-api"}),
 ]

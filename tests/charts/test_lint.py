@@ -11,7 +11,7 @@ from tests.charts.rendering import CHART, load, values, values_files
 
 
 def lint(chart: Path, given: dict[str, object], version: str) -> list[str]:
-    report = helm_python.lint(chart, given, strict=True, kube_version=f"v{version}.0")
+    report = helm_python.lint(chart, given, strict=True, namespace="marquee", kube_version=f"v{version}.0")
     told = [f"{one['path']}: {one['error']}" for one in report["messages"] if one["severity"] > 1]
     return [*told, *report["errors"]]
 

@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from recommender.local.places import PROJECT
-from tests.charts.rendering import Object, Release, documents, render
+from tests.charts.admission import refused
+from tests.charts.rendering import Object, Release, documents, merged, render
 from tests.dags.conftest import Told
+from tests.dags.test_pods import pods
 
 K8S = PROJECT / "k8s"
 READ_BY_THE_DAGS = {file.name: file.read_text() for file in (PROJECT / "dags").glob("*.py")}
@@ -105,6 +107,35 @@ def holds(policy: Object, pod: Object) -> bool:
     return selector.get("matchLabels", {}).items() <= labels.items() and all(
         labels.get(term["key"]) in term["values"] for term in selector.get("matchExpressions", ())
     )
+
+
+def test_the_admission_policy_lets_every_pod_in(told: Told) -> None:
+    release = render(merged(values("marquee.yaml"), {"image": {"repository": "repository"}}))
+    assert {name: refused(release, pod) for name, pod in pods(told)} == {name: {} for name, _ in pods(told)}
+
+
+def test_the_admission_policy_lets_them_in_with_a_bucket_and_an_authority(elsewhere: Told) -> None:
+    external = {
+        "enabled": True,
+        "host": "db.example.com",
+        "maxConnections": 200,
+        "sslRootCert": {"name": "authority", "kind": "Secret"},
+    }
+    release = render(
+        {
+            "airflow": {"enabled": True, "admissionPolicy": True},
+            "existingSecret": "films-marquee",
+            "database": {"external": external},
+            "objectStorage": {
+                "data": "s3://a-films",
+                "models": "s3://b-films",
+                "credentialsSecret": "bucket",
+            },
+        },
+        name="films",
+    )
+    for name, pod in pods(elsewhere):
+        assert refused(release, pod) == {}, name
 
 
 def test_airflow_may_start_pods_by_the_accounts_of_its_chart(chart: Release) -> None:

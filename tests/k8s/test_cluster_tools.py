@@ -43,6 +43,28 @@ def test_what_the_cluster_lacks_is_told_at_once(machine: Machine) -> None:
     assert done.changes == []
 
 
+@pytest.mark.parametrize(
+    ("words", "own", "wanted"),
+    [
+        ([], None, True),
+        ([], "airflow: {admissionPolicy: false}\n", False),
+        ([], "api: {replicas: 3}\n", True),
+        (["--only-marquee"], None, False),
+    ],
+)
+def test_a_right_in_the_whole_cluster_is_wanted_for_the_admission_policy_that_the_values_ask_for(
+    machine: Machine, words: list[str], own: str | None, wanted: bool
+) -> None:
+    policies = "create validatingadmissionpolicies.admissionregistration.k8s.io"
+    machine.has("forbidden", f"all\n{policies}\ncreate namespaces\n")
+    if own:
+        (machine.project / "k8s" / "own").mkdir(exist_ok=True)
+        (machine.project / "k8s" / "own" / "marquee.yaml").write_text(own)
+    done = machine.run("cluster", *words)
+    assert "create namespaces" in done.err
+    assert (policies in done.err) is wanted
+
+
 def test_k3s_and_helm_are_installed_when_asked_for(machine: Machine) -> None:
     machine.puts_aside("helm", "k3s", "kubectl")
     done = machine.run("cluster", "--install-k3s")
