@@ -57,7 +57,9 @@ reason_of() {
     look logs -n "$1" "${pod%% *}" --all-containers --tail=1 | tail -n 1
     return
   done
-  warnings "$1" | grep -F "$(printf '%s\n' "${@:2}" | sed 's/ .*//')" | tail -n 1
+  # a pull that fails is told twice, the second time without the reason
+  warnings "$1" | grep -Ev ' Error: (ErrImagePull|ImagePullBackOff)$' |
+    grep -F "$(printf '%s\n' "${@:2}" | sed 's/ .*//')" | tail -n 1
 }
 
 unready() {

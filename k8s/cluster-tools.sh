@@ -1,7 +1,7 @@
 # What this machine and the cluster must have, told all at once.
 # shellcheck shell=bash disable=SC2154 # variables of setup.sh and cluster.sh
 
-readonly kubectl_minimum=1.31
+readonly kubectl_minimum=1.32
 missing=() version=''
 
 get_ready() {

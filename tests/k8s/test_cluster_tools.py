@@ -16,7 +16,7 @@ def test_what_is_missing_is_told_at_once(machine: Machine) -> None:
     done = machine.run("cluster")
     assert done.status == 1
     for word in (
-        "kubectl 1.31",
+        "kubectl 1.32",
         "helm 3.19",
         "podman",
         "--install-k3s",
