@@ -248,7 +248,7 @@ def test_roles_may_be_made_twice_and_connect_with_the_passwords_given(urls: PerR
     for _ in range(2):
         told = said(marquee("roles", url=urls.admin, ANALYST_PASSWORD=PASSWORDS[ANALYST], **given))
         roles = "marquee_owner, marquee_api, marquee_pipeline and marquee_analyst"
-        assert told == f"The roles {roles} are there.\n"
+        assert told.splitlines()[0] == f"The roles {roles} are there."  # other tests may have made one more
     engine = create_engine(urls.api)
     assert select(engine, "SELECT current_user") == [("marquee_api",)]
     engine.dispose()
