@@ -44,6 +44,7 @@ class Catalogue:
         self.genre_matrix = self._genre_matrix()
         counts = popularity or {}
         self.popularity = _frozen([counts.get(m.movie_id, 0) for m in self._movies], np.int64)
+        self._percentiles = _percentiles(self.popularity)
         self._row_of = {m.movie_id: row for row, m in enumerate(self._movies)}
         self._texts = [title_key(m.title) for m in self._movies]
         self._by_key = _index([title_keys(m.title) for m in self._movies])
@@ -65,6 +66,10 @@ class Catalogue:
     def rows(self, ids: ArrayLike) -> NDArray[np.int64]:
         """The row of each id, -1 where the movie is unknown."""
         return rows_in(self.movie_ids, ids)
+
+    def mean_percentile(self, ids: ArrayLike) -> float:
+        """Of the popularity of movies of this catalogue, 0 to 1; of equally popular ones the middle."""
+        return float(self._percentiles[self.rows(ids)].mean())
 
     def movie(self, movie_id: int) -> Movie | None:
         row = self._row_of.get(movie_id)
@@ -116,6 +121,13 @@ def rows_in(ascending: NDArray[np.int64], ids: ArrayLike) -> NDArray[np.int64]:
         return np.full(len(wanted), -1, np.int64)
     places = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
     return np.where(ascending[places] == wanted, places, -1)
+
+
+def _percentiles(popularity: NDArray[np.int64]) -> NDArray[np.float64]:
+    ordered = np.sort(popularity)
+    below, not_above = (np.searchsorted(ordered, popularity, side) for side in ("left", "right"))
+    found: NDArray[np.float64] = (below + not_above) / (2 * max(1, len(ordered)))
+    return found
 
 
 def _kind_code(movie: Movie) -> int:

@@ -6,6 +6,7 @@ from recommender.spoken import Spoken
 from recommender.verbs.backups import backups
 from recommender.verbs.clients import clients
 from recommender.verbs.days import fetch, process, seal, status
+from recommender.verbs.jobs import recorded
 from recommender.verbs.loads import bench, honour_deletions, load, replay
 from recommender.verbs.models import evaluate, model, models, publish, rollback
 from recommender.verbs.operation import import_, migrate, roles, starter, tidy
@@ -33,5 +34,9 @@ VERBS: tuple[click.Command, ...] = (
     *(snapshot, count, train, evaluate, publish, rollback, reproduce, models, model),
     *(refold, recommend_all, drift),
 )
+JOBS = (
+    *(fetch, process, load, replay, import_, tidy),
+    *(snapshot, count, train, evaluate, publish, rollback, refold, recommend_all, drift),
+)
 for verb in VERBS:
-    main.add_command(verb)
+    main.add_command(recorded(verb) if verb in JOBS else verb)

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
-from sqlalchemy import Connection, Engine, TextClause, create_engine, text
+from sqlalchemy import Connection, Engine, QueuePool, TextClause, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -22,11 +22,13 @@ def open_engine(
     connect_timeout_s: int = 3,
     statement_timeout_s: float = 0,
     lock_timeout_s: float = 0,
+    pool: type[QueuePool] = QueuePool,
 ) -> Engine:
     """A timeout of 0 is no limit: the verbs of the pipeline take the time that they need."""
     limits = {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}
     return create_engine(
         url,
+        poolclass=pool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,

@@ -296,6 +296,7 @@ injections = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("rows_unchanged", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("client_id", "source", "file"),
+    Index(None, "day"),
 )
 
 rejects = Table(
@@ -358,4 +359,28 @@ drift = Table(
     Column("js", Double, nullable=False),
     Column("samples", BigInteger, nullable=False),
     PrimaryKeyConstraint("day", "version", "measure"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _id("run_id"),
+    Column("verb", Text, nullable=False),
+    Column("day", Date),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("finished_at", DateTime(timezone=True), nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("seconds", Double, nullable=False),
+    _one_of("outcome", "ok", "skipped", "failed"),
+    Index("runs_verb_outcome_finished_at_idx", "verb", "outcome", "finished_at"),
+)
+
+exposure = Table(
+    "exposure",
+    metadata,
+    Column("day", Date, primary_key=True, autoincrement=False),
+    Column("lists", BigInteger, nullable=False),
+    Column("movies", BigInteger, nullable=False),
+    Column("catalogue", BigInteger, nullable=False),
+    Column("gini", Double, nullable=False),
 )

@@ -117,12 +117,17 @@ def import_(folder: Path, client: str | None, source: str | None, rejects: Path 
 def tidy(keep_months: int, day: datetime | None, keep_days: int) -> None:
     """Make the log's partitions for the next months, drop those past their time, and old Idempotency-Keys.
 
+    Before that it sums up how widely the last days' lists were spread over the catalogue.
+
     Deletions reach the files: tombstones are kept there, and deleted users erased from the refused rows and
     from the data of trainings. Days, data and models that nobody goes back to are deleted.
     """
     from recommender.database import transaction
+    from recommender.runs import forget_old_runs
 
-    first, engine = (day or datetime.now(UTC)).date().replace(day=1), open_database()
+    today, engine = (day or datetime.now(UTC)).date(), open_database()
+    first = today.replace(day=1)
+    spread = _sum_up(engine, today)
     with transaction(engine) as connection:  # each of the three holds its own locks, and only its own
         made = connection.scalar(text("SELECT make_log_partitions(:first, 4)"), {"first": first})
     with transaction(engine) as connection:
@@ -131,11 +136,24 @@ def tidy(keep_months: int, day: datetime | None, keep_days: int) -> None:
     with transaction(engine) as connection:
         keys = text("DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'")
         forgotten = connection.execute(keys).rowcount
+        runs = forget_old_runs(connection)
     say(f"{made} partitions made, {dropped} dropped, {forgotten} old Idempotency-Keys forgotten")
     counts = {"partitions_made": made, "partitions_dropped": dropped, "keys_forgotten": forgotten}
-    today = (day or datetime.now(UTC)).date()
+    counts |= {"runs_forgotten": runs, "days_summed_up": spread}
     oldest_day = today - timedelta(days=keep_days)
     tell(counts | _tidy_files(engine, oldest_day) | _tidy_learning(engine, today))
+
+
+def _sum_up(engine: Engine, today: date) -> list[str]:
+    from recommender.database import transaction
+    from recommender.exposure import sum_up
+
+    with transaction(engine) as connection:
+        found = sum_up(connection, today)
+    for one in found:
+        shown = f"{one.movies:,} of {one.catalogue:,} movies stood in one, Gini {one.gini:.2f}"
+        say(f"{one.day}: {one.lists:,} lists served, {shown}")
+    return [str(one.day) for one in found]
 
 
 def _tidy_files(engine: Engine, before: date) -> dict[str, Any]:
