@@ -11,6 +11,7 @@ def main() -> int:
     from threadpoolctl import threadpool_limits  # the imports take seconds, in which it may be told to stop
 
     from api.app import create_app
+    from api.logs import open_logs
     from api.server import Server
     from api.settings import ApiSettings
     from recommender.errors import BadSettings
@@ -20,6 +21,7 @@ def main() -> int:
     except BadSettings as error:
         sys.stderr.write(f"The API cannot start. {error}\n")
         return 2
+    open_logs(settings.log_format)
     with threadpool_limits(1):  # a request's products are small: threads would only wait for each other
         Server(create_app(settings), settings.host, settings.port, settings.drain_s).run()
     return 0

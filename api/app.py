@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from api import (
     catalogue,
@@ -18,13 +19,16 @@ from api import (
     recommendations,
     users,
 )
+from api.asked import RequestLog
 from api.docs import add_docs
 from api.edge import Edge
+from api.figures import FiguresReader
 from api.limits import BodyLimit, Limits
 from api.metrics import Metrics, instrument
 from api.openapi import Described
 from api.passwords import Passwords
 from api.platform import Platform
+from api.pool import watched_pool
 from api.served import ServedLog
 from api.settings import ApiSettings
 from api.shelf import Shelf
@@ -45,6 +49,9 @@ ROUTERS = (
     model.router,
     health.router,
 )
+# FastAPI's own spans and log records have paths, queries and sentences of errors; a provider set in the
+# process, as by an operator that injects one, would switch them on.
+UNTRACED = TelemetryConfig(tracing=False, metrics=False, logs=False, auto_configure=False)
 GRACE_S = 0.5  # for the server's own statement_timeout to come first and spare the connection
 LOCK_S = 1  # an import holds the users that it changes until it is done: say so rather than wait
 SPARE_THREADS = 4  # for requests that need no connection, beside one thread for each connection
@@ -61,7 +68,9 @@ def create_app(settings: ApiSettings) -> FastAPI:
             app.state.platform = here = _open(settings, metrics, standing)
             here.shelf.open()
             here.log.open()
+            here.figures.open()
             yield
+            here.figures.close()
             here.log.close()
             here.shelf.close()
             here.engine.dispose()
@@ -72,6 +81,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,
+        telemetry=UNTRACED,
         generate_unique_id_function=lambda route: route.name,
         openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
@@ -84,7 +94,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
     instrument(app, metrics)
-    app.add_middleware(Edge, standing=standing)  # added last, so outermost
+    lines = RequestLog(settings.request_log, settings.slow_ms)
+    app.add_middleware(Edge, standing=standing, lines=lines)  # added last, so outermost
     return app
 
 
@@ -94,16 +105,19 @@ def _open(settings: ApiSettings, metrics: Metrics, standing: Standing) -> Platfo
         pool_size=settings.db_pool,
         statement_timeout_s=settings.db_timeout_s,
         lock_timeout_s=LOCK_S,
+        pool=watched_pool(metrics.pool),
     )
+    metrics.pool.watch(engine)
     return Platform(
         settings=settings,
         engine=engine,
         metrics=metrics,
         standing=standing,
-        limits=Limits.of(settings),
+        limits=Limits.of(settings, metrics),
         turns=Turns(max(1, settings.db_pool // 2)),
         tokens=Tokens(settings.keys, settings.token_minutes),
         passwords=Passwords(),
         shelf=Shelf(engine, ModelStore.at(settings.models_url, settings.model_cache), metrics, standing),
         log=ServedLog(engine, metrics),
+        figures=FiguresReader(engine, metrics),
     )

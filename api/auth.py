@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
+from api.asked import asked_now
 from api.limits import address_of
 from api.platform import Here
 from recommender.errors import Refused
@@ -23,6 +24,7 @@ async def signed_in(here: Here, token: Annotated[str | None, Depends(BEARER)]) -
     if token is None:
         raise Refused("This address wants a bearer token; POST /token gives one.")
     client = Client(here.tokens.client_of(token))
+    asked_now().client_id = client.client_id
     here.limits.requests.take(client.client_id)
     async with here.turns.of(client.client_id):
         yield client

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 
 from api.metrics import Metrics
-from api.unforeseen import told
 
 JOIN_S = 5  # the process does not wait longer for a thread when it ends
 log = logging.getLogger("marquee.background")
@@ -29,9 +28,9 @@ class Background:
         """The work once. An error ends neither the thread nor the process."""
         try:
             self._work()
-        except Exception as error:  # noqa: BLE001 - the thread's edge
+        except Exception as error:  # the thread's edge
             self._failures.inc()
-            log.error("the thread %s goes on after an error nobody foresaw\n%s", self._name, told(error))
+            log.error("the thread %s goes on after an error nobody foresaw", self._name, exc_info=error)
 
     def _run(self) -> None:
         self.turn()

@@ -10,9 +10,9 @@ import secrets
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.asked import CURRENT, Asked, RequestLog, place
 from api.problems import problem
 from api.standing import Standing
-from api.unforeseen import told
 
 log = logging.getLogger("marquee.api")
 HEADER = "X-Request-ID"
@@ -21,8 +21,8 @@ INTERNAL = "Something went wrong on our side. The log has it under the id in X-R
 
 
 class Edge:
-    def __init__(self, app: ASGIApp, standing: Standing) -> None:
-        self._app, self._standing = app, standing
+    def __init__(self, app: ASGIApp, standing: Standing, lines: RequestLog) -> None:
+        self._app, self._standing, self._lines = app, standing, lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -31,26 +31,28 @@ class Edge:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id, started = _request_id(scope), False
+        asked = Asked(_request_id(scope))
+        CURRENT.set(asked)  # for the task of this request
 
         async def named(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
+                asked.status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers[HEADER] = request_id
+                headers[HEADER] = asked.request_id
                 if self._standing.stopping:
                     headers["Connection"] = "close"
             await send(message)
 
         try:
             await self._app(scope, receive, named)
-        except Exception as error:  # noqa: BLE001 - the process's edge
-            place = (request_id, scope["method"], scope["path"])
-            log.error("request %s: %s %r failed\n%s", *place, told(error))
-            if started:
+        except Exception as error:  # the process's edge
+            asked.failed = True
+            log.error("the request failed", extra={"fields": place(scope)}, exc_info=error)
+            if asked.status:
                 raise ConnectionError("the answer broke off") from None  # the server logs what it gets
             await problem(500, INTERNAL)(scope, receive, named)
+        finally:
+            self._lines.tell(scope, asked)
 
 
 def _request_id(scope: Scope) -> str:

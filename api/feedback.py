@@ -8,11 +8,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Connection, text
 
+from api.asked import asked_now
 from api.auth import SignedIn
 from api.fields import Body, Id
 from api.platform import Here
 from api.problems import BadField, responses
-from api.served import user_of
+from api.served import time_of, user_of
 from api.views import Mark
 from recommender.database import client_scope
 from recommender.errors import NotFound
@@ -63,6 +64,10 @@ _STORE = text("""
     WHERE feedback.rating IS DISTINCT FROM excluded.rating
     RETURNING 1
 """)
+_LISTED = text("""
+    SELECT version, array_position(movie_ids, :movie_id) AS place FROM recommendations
+    WHERE recommendation_id = :recommendation_id AND served_at = :served_at
+""")
 
 
 @router.post(
@@ -70,6 +75,7 @@ _STORE = text("""
 )
 def tell(here: Here, client: SignedIn, asked: FeedbackAsked) -> FeedbackStored:
     """`rated` is a rating, `watched` alone counts as liked, `dismissed` bars the movie for good."""
+    asked_now().recommendation_id = asked.recommendation_id
     user_id = user_of(asked.recommendation_id)
     if asked.movie_id not in here.shelf.stock.catalogue:
         raise BadField("movie_id", f"there is no movie {asked.movie_id}")
@@ -79,13 +85,23 @@ def tell(here: Here, client: SignedIn, asked: FeedbackAsked) -> FeedbackStored:
             raise NotFound(f"There is no recommendation {asked.recommendation_id}.")
         changed = _store(connection, client.client_id, user_id, asked)
         if changed:
+            version, place = _listed(connection, asked)
             _act(connection, client.client_id, user_id, asked)
+    if changed:
+        here.metrics.lists.told(asked.event, place, champions=here.shelf.is_champion(version))
     return FeedbackStored(user_id=user_id, changed=changed)
 
 
 def _store(connection: Connection, client_id: int, user_id: int, asked: FeedbackAsked) -> bool:
     row = {"client_id": client_id, "user_id": user_id, **asked.model_dump()}
     return connection.execute(_STORE, row).first() is not None
+
+
+def _listed(connection: Connection, asked: FeedbackAsked) -> tuple[str | None, int | None]:
+    """Whose list it was and where the movie stood in it, once the line of the log is written."""
+    found = {"recommendation_id": asked.recommendation_id, "movie_id": asked.movie_id}
+    row = connection.execute(_LISTED, found | {"served_at": time_of(asked.recommendation_id)}).one_or_none()
+    return (row.version, row.place) if row else (None, None)
 
 
 def _act(connection: Connection, client_id: int, user_id: int, asked: FeedbackAsked) -> None:

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.metrics import Metrics
 from api.problems import problem
 from api.settings import ApiSettings, Network
 
@@ -28,9 +29,15 @@ class Rate:
     """A token bucket for each key; the key unused longest is forgotten when there are too many."""
 
     def __init__(
-        self, per_s: float, burst: int, keys: int = KEYS, clock: Callable[[], float] = time.monotonic
+        self,
+        per_s: float,
+        burst: int,
+        keys: int = KEYS,
+        clock: Callable[[], float] = time.monotonic,
+        refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._per_s, self._burst, self._keys, self._clock = per_s, burst, keys, clock
+        self._refused = refused
         self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # tokens left, when seen
 
     def wait_s(self, key: Hashable) -> float:
@@ -47,6 +54,7 @@ class Rate:
     def take(self, key: Hashable) -> None:
         wait_s = self.wait_s(key)
         if wait_s:
+            self._refused()
             raise HTTPException(
                 429, "Too many requests. Try again later.", {"Retry-After": str(math.ceil(wait_s))}
             )
@@ -60,13 +68,13 @@ class Limits:
     registrations: Rate  # by address
 
     @classmethod
-    def of(cls, settings: ApiSettings) -> "Limits":
-        token, create = settings.token_rate, settings.create_rate
+    def of(cls, settings: ApiSettings, metrics: Metrics) -> "Limits":
+        token, create, refused = settings.token_rate, settings.create_rate, metrics.rate_limited
         return cls(
-            requests=Rate(settings.client_rate, 2 * settings.client_rate),
-            token_addresses=Rate(token / 60, token),
-            token_names=Rate(token / 60, token),
-            registrations=Rate(create / 60, create),
+            requests=Rate(settings.client_rate, 2 * settings.client_rate, refused=refused["requests"].inc),
+            token_addresses=Rate(token / 60, token, refused=refused["token_addresses"].inc),
+            token_names=Rate(token / 60, token, refused=refused["token_names"].inc),
+            registrations=Rate(create / 60, create, refused=refused["registrations"].inc),
         )
 
 

@@ -1,4 +1,4 @@
-"""Our own metrics, in one place; the instrumentator adds HTTP's. No label is ever a user or a movie."""
+"""The metrics of one process; METRICS.md lists all of them. No label is ever a user or a movie."""
 
 from fastapi import FastAPI
 from prometheus_client import (
@@ -9,12 +9,12 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_fastapi_instrumentator import Instrumentator
-from prometheus_fastapi_instrumentator.metrics import Info, default
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-SOURCES = ("model", "preferences", "popular")
-METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+from api.http_metrics import HttpMetrics, recorder
+from api.list_metrics import ListMetrics
+from api.pool import PoolMetrics
+
+RATES = ("requests", "token_addresses", "token_names", "registrations")
 
 
 class Metrics:
@@ -25,20 +25,12 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self.served = Counter(
-            "marquee_recommendations",
-            "Lists of recommendations served, by what ranked them.",
-            ["source"],
-            registry=registry,
+        self.lists = ListMetrics(registry)
+        self.pool = PoolMetrics(registry)
+        rate_limited = Counter(
+            "marquee_rate_limited", "Requests refused with 429, by the rate.", ["rate"], registry=registry
         )
-        for source in SOURCES:
-            self.served.labels(source=source)
-        self.fallbacks = Counter(
-            "marquee_fallbacks",
-            "Lists made without the model, or without the database, by reason.",
-            ["reason"],
-            registry=registry,
-        )
+        self.rate_limited = {rate: rate_limited.labels(rate) for rate in RATES}
         self.unknown_movies = Counter(
             "marquee_unknown_movies",
             "Movies in requests that the catalogue does not know.",
@@ -91,18 +83,4 @@ class Metrics:
 
 
 def instrument(app: FastAPI, metrics: Metrics) -> None:
-    record = default(registry=metrics.registry, latency_lowr_buckets=BUCKETS)
-
-    def bounded(info: Info) -> None:
-        """Anybody may invent methods; each would be a series."""
-        if info.method not in METHODS:
-            info.method = "other"
-        if record:
-            record(info)
-
-    instrumentator = Instrumentator(
-        should_group_status_codes=False,
-        excluded_handlers=["^/health/", "^/metrics$"],
-        registry=metrics.registry,
-    )
-    instrumentator.add(bounded).instrument(app)
+    app.add_middleware(HttpMetrics, record=recorder(metrics.registry))

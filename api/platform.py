@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from api.figures import FiguresReader
 from api.limits import Limits
 from api.metrics import Metrics
 from api.passwords import Passwords
@@ -29,6 +30,7 @@ class Platform:
     passwords: Passwords
     shelf: Shelf
     log: ServedLog
+    figures: FiguresReader
 
 
 async def platform(request: Request) -> Platform:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
+from api.asked import asked_now
 from api.auth import Client, SignedIn
 from api.idempotency import Key, first_answer, remember
 from api.platform import Here, Platform
@@ -89,9 +90,11 @@ def recommend(
     except Away:
         if not order.tells or not len(order.stock.catalogue):
             raise
-        ranked = order.stock.ranker.recommend(order.history, asked.preferences, order.wish)
+        history = order.history
+        with here.metrics.lists.ranking.time():
+            ranked = order.stock.ranker.recommend(history, asked.preferences, order.wish)
         answer = order.answer(asked.user_id, ranked, persisted=False)
-        _count(here, answer)
+        _count(here, answer, len(history))
         return answer
 
 
@@ -99,21 +102,21 @@ def _stored(here: Platform, client: Client, order: Order, key: str | None) -> Re
     with client_scope(here.engine, client.client_id) as connection:
         first = first_answer(connection, client.client_id, key, order.asked) if key else None
         if first is not None:
-            return Recommendations.model_validate(first)
+            return _noted(Recommendations.model_validate(first))
         act = _known if order.asked.named else _newcomer
-        user_id, made, ranked = act(connection, client.client_id, order)
+        user_id, made, ranked, rated = act(here, connection, client.client_id, order)
         answer = order.answer(user_id, ranked, persisted=True)
         if key:
             remember(connection, client.client_id, key, user_id, answer)
     here.metrics.users_created.inc(made)
-    _tell(here, client, answer)
+    _tell(here, client, order.stock, answer, rated)
     return answer
 
 
-Outcome = tuple[int, int, Ranked]  # the user, how many users were made, and the list
+Outcome = tuple[int, int, Ranked, int]  # the user, users made, the list, and how many ratings it goes by
 
 
-def _newcomer(connection: Connection, client_id: int, order: Order) -> Outcome:
+def _newcomer(here: Platform, connection: Connection, client_id: int, order: Order) -> Outcome:
     """A new user and the history, in two statements: nobody else can know the user yet."""
     model, wishes = order.stock.ranker.model, order.asked.preferences
     history = order.history
@@ -121,10 +124,12 @@ def _newcomer(connection: Connection, client_id: int, order: Order) -> Outcome:
     user_id = create_user(connection, client_id, wishes, taste.vector if taste else None, order.stock.version)
     if order.entries:
         add_ratings(connection, client_id, [_rated(user_id, entry) for entry in order.entries])
-    return user_id, 1, order.stock.ranker.recommend(history, wishes, order.wish, taste=taste)
+    with here.metrics.lists.ranking.time():
+        ranked = order.stock.ranker.recommend(history, wishes, order.wish, taste=taste)
+    return user_id, 1, ranked, len(history)
 
 
-def _known(connection: Connection, client_id: int, order: Order) -> Outcome:
+def _known(here: Platform, connection: Connection, client_id: int, order: Order) -> Outcome:
     """A named user, ranked by what the tables hold once the request's own history is in them."""
     user_id, made = _user_id(connection, client_id, order)
     if order.tells:
@@ -135,7 +140,7 @@ def _known(connection: Connection, client_id: int, order: Order) -> Outcome:
         store_preferences(connection, user_id, order.asked.preferences)
     user = read_user(connection, client_id, user_id)
     _keep_tastes(connection, order.stock, [user])
-    return user_id, made, _rank(order.stock, user, order.wish)
+    return user_id, made, _rank(here, order.stock, user, order.wish), len(user.history)
 
 
 def _user_id(connection: Connection, client_id: int, order: Order) -> tuple[int, int]:
@@ -156,8 +161,9 @@ def _rated(user_id: int, entry: Entry) -> Rated:
     return Rated(user_id, entry.movie_id, entry.rating, entry.implied, entry.rated_at)
 
 
-def _rank(stock: Stock, user: User, wish: Wish) -> Ranked:
-    return stock.ranker.recommend(user.history, user.preferences, wish, user.dismissed)
+def _rank(here: Platform, stock: Stock, user: User, wish: Wish) -> Ranked:
+    with here.metrics.lists.ranking.time():
+        return stock.ranker.recommend(user.history, user.preferences, wish, user.dismissed)
 
 
 def _keep_tastes(connection: Connection, stock: Stock, users: list[User]) -> None:
@@ -190,21 +196,29 @@ def _answer(
     )
 
 
-def _count(here: Platform, answer: Recommendations) -> None:
+def _count(here: Platform, answer: Recommendations, rated: int) -> None:
     """Once it is sure to be sent: what was ranked for a transaction that failed is not counted."""
-    here.metrics.served.labels(source=answer.source).inc()
+    _noted(answer)
+    lists = here.metrics.lists
+    lists.served(answer.source, [movie.score for movie in answer.recommendations], rated)
     here.metrics.unknown_movies.inc(len(answer.unknown))
     if answer.source == "popular":
-        here.metrics.fallbacks.labels(reason="no_history" if answer.model_version else "no_model").inc()
+        lists.fell_back("no_history" if answer.model_version else "no_model")
     if not answer.persisted:
-        here.metrics.fallbacks.labels(reason="database_away").inc()
+        lists.fell_back("database_away")
 
 
-def _tell(here: Platform, client: Client, answer: Recommendations) -> None:
+def _noted(answer: Recommendations) -> Recommendations:
+    asked_now().made(answer.recommendation_id, answer.model_version, answer.source)
+    return answer
+
+
+def _tell(here: Platform, client: Client, stock: Stock, answer: Recommendations, rated: int) -> None:
     """Counts it, and logs that it was served."""
-    _count(here, answer)
+    _count(here, answer, rated)
     shown = [movie.movie_id for movie in answer.recommendations]
     source, version = answer.source, answer.model_version
+    here.metrics.lists.impressed(stock.catalogue, shown, champions=here.shelf.is_champion(version))
     here.log.put(Served(answer.recommendation_id, client.client_id, answer.user_id, version, source, shown))
 
 
@@ -232,10 +246,11 @@ def recommend_batch(here: Here, client: SignedIn, asked: BatchAsked) -> BatchAns
     known = _by_name(users)
     found = [known[name.key] for name in asked.users if name.key in known]
     results = [
-        _answer(stock, wish, user.user_id, _rank(stock, user, wish), [], persisted=True) for user in found
+        _answer(stock, wish, user.user_id, _rank(here, stock, user, wish), [], persisted=True)
+        for user in found
     ]
-    for answer in results:
-        _tell(here, client, answer)
+    for user, answer in zip(found, results, strict=True):
+        _tell(here, client, stock, answer, len(user.history))
     return BatchAnswer.model_construct(
         results=results, unknown_users=[name for name in asked.users if name.key not in known]
     )

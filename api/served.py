@@ -28,6 +28,7 @@ WAIT_S = 0.5
 BATCH = 500
 HELD = 20_000
 USER_BITS, CHANCE_BITS = 40, 22
+LAST_MS = 253_402_300_799_000  # the end of the year 9999
 _UUID_VERSION = 8  # RFC 9562: the layout is ours
 
 
@@ -58,7 +59,8 @@ def user_of(recommendation_id: uuid.UUID) -> int:
 
 
 def time_of(recommendation_id: uuid.UUID) -> datetime:
-    return datetime.fromtimestamp((recommendation_id.int >> 80) / 1000, UTC)
+    """A forged id may name a time that no calendar has."""
+    return datetime.fromtimestamp(min(recommendation_id.int >> 80, LAST_MS) / 1000, UTC)
 
 
 class ServedLog:

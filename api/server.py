@@ -20,14 +20,6 @@ HEAD_LIMIT = 1 << 16  # bytes that the first line and the headers of a request m
 KEEP_ALIVE_S = 95
 FINISH_S = 10  # for requests that are being worked on when nothing new is accepted any more
 LAST_S = 0.2  # for what a connection had brought by then and nobody had read
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"uvicorn": {"level": "WARNING"}},  # its starts and stops are told below
-}
 
 
 class Server(uvicorn.Server):
@@ -85,7 +77,7 @@ def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         http="h11",  # httptools has no bound on headers; h11 takes 0.08 ms a request longer
         h11_max_incomplete_event_size=HEAD_LIMIT,
         loop="uvloop",
-        log_config=LOGGING,
+        log_config=None,  # logs.py has set the whole process up; starts and stops are told above
         access_log=False,
         proxy_headers=False,
         server_header=False,

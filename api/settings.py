@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from api.asked import Which
+from api.logs import Form
 from recommender.settings import DatabaseSettings, DeletionSettings, ModelSettings, is_guessable
 
 Network = IPv4Network | IPv6Network
@@ -29,6 +31,13 @@ class ApiSettings(DatabaseSettings, ModelSettings, DeletionSettings):
     )
     drain_s: float = Field(
         0, ge=0, le=300, description="Seconds that the process goes on answering after it is told to stop."
+    )
+    log_format: Form = Field("line", description="Form of the log: line for people, json for machines.")
+    request_log: Which = Field(
+        "errors", description="Requests that have a line: all, errors (5xx, broken off or slow) or none."
+    )
+    slow_ms: float = Field(
+        250, gt=0, description="Milliseconds from which REQUEST_LOG=errors tells of a request."
     )
     docs: bool = Field(True, description="Whether /docs and /openapi.json are served.")
     trusted_proxies: str = Field(

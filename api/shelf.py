@@ -77,6 +77,10 @@ class Shelf:
     def close(self) -> None:
         self._background.close()
 
+    def is_champion(self, version: str | None) -> bool:
+        """Whether a list of this version is the registry's champion's."""
+        return version is not None and version == self.wanted
+
     @property
     def schema_ok(self) -> bool:
         return (self.schema or "") >= SCHEMA  # an older code runs on a newer schema

@@ -1,10 +1,12 @@
 """An error that nobody foresaw, as a log may hold it: no row's contents and no statement's parameters."""
 
+import re
 from traceback import format_tb
 
 import psycopg2
 
 LONGEST = 300
+QUOTED = re.compile(r"(['\"]).*\1")  # from the first mark to the last
 DATA = "22"  # the class of SQLSTATE whose sentences repeat the value that is wrong
 
 
@@ -44,4 +46,6 @@ def _driver_sentence(error: psycopg2.Error) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+    """A key that is missing or a value that is wrong may be anybody's."""
+    line = str(error).strip().partition("\n")[0]
+    return QUOTED.sub("'...'", line) if isinstance(error, LookupError | ValueError) else line

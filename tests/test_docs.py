@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 import pytest
-from prometheus_client import generate_latest
 from pydantic_settings import BaseSettings
 
-from api.metrics import Metrics
 from api.settings import ApiSettings
 from recommender.cli import main
 from recommender.local.places import LocalSettings
@@ -71,12 +69,6 @@ def test_every_setting_has_a_sentence(group: type[BaseSettings]) -> None:
 
 def test_verbs_are_the_documented_ones() -> None:
     assert sorted(table("recommender/README.md", "Verbs")) == sorted(verbs(main))
-
-
-def test_metrics_are_the_documented_ones() -> None:
-    told = generate_latest(Metrics().registry).decode()
-    ours = {name for name in re.findall(r"^# TYPE (\S+)", told, re.MULTILINE) if name.startswith("marquee_")}
-    assert set(table("api/README.md", "Metrics")) == ours
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -115,8 +115,9 @@ def serving(
 
 
 def _environment() -> dict[str, str]:
-    """No setting of the shell that runs the tests reaches the API."""
-    return {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+    """No setting of the shell that runs the tests reaches the API, whose code is that of this tree."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+    return kept | {"PYTHONPATH": str(Path(recommender.__file__).parents[1])}
 
 
 def until(service: Service, path: str, done: Callable[[httpx.Response], bool]) -> httpx.Response:

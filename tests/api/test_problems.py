@@ -94,7 +94,7 @@ def test_an_unforeseen_error_says_only_where_the_log_has_it(
     problem(answer, 500)
     assert "client_for_token" not in answer.text
     log = service.log.read_text()
-    assert f"request {answer.headers['X-Request-ID']}: POST '/token' failed" in log
+    assert f"the request failed request_id={answer.headers['X-Request-ID']} method=POST route=/token" in log
     assert PASSWORD not in log
 
 
@@ -108,7 +108,8 @@ def test_the_log_of_an_unforeseen_error_says_where_and_not_whose(
     answer = service.client().post("/recommendations", json=asked)
     problem(answer, 500)
     log = service.log.read_text()
-    assert f"request {answer.headers['X-Request-ID']}: POST '/recommendations' failed" in log
+    request_id = answer.headers["X-Request-ID"]
+    assert f"failed request_id={request_id} client_id=1 method=POST route=/recommendations" in log
     assert "SQLSTATE 23514 new row for relation" in log
     assert "recommender/users.py" in log
     for word in ("trillian", "DETAIL", "[parameters", "[SQL"):
