@@ -35,7 +35,7 @@ BASES: tuple[Object, ...] = (
 )
 WORDS = [
     "other", "s3://other/place", "https://other.example.com", "7Gi", "7m", "15 4 * * *", "ReadWriteMany",
-    "Always", "closed", "require", "NodePort", "Secret", f"sha256:{'7' * 64}",
+    "Always", "closed", "require", "none", "NodePort", "Secret", f"sha256:{'7' * 64}",
 ]  # fmt: skip
 LISTS: list[list[object]] = [
     ["other"], ["10.7.0.0/16"], [7777], [{"name": "OTHER", "value": "x"}],
