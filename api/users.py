@@ -12,8 +12,9 @@ from api.platform import Here
 from api.problems import responses
 from recommender.catalogue import Catalogue
 from recommender.database import client_scope
+from recommender.deletions import delete_user
 from recommender.history import LIKED, History
-from recommender.users import User, delete_user, export_user, moment, read_user
+from recommender.users import User, export_user, moment, read_user
 
 router = APIRouter(tags=["users"])
 UserId = Annotated[Id, Path(examples=[1])]

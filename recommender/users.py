@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Row, text, update
 from recommender.errors import NotFound
 from recommender.history import History
 from recommender.tables import users
-from recommender.tombstones import external_digest, user_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,42 +237,6 @@ _DISMISS = text("""
 
 def dismiss(connection: Connection, client_id: int, user_id: int, movie_id: int) -> None:
     connection.execute(_DISMISS, {"client_id": client_id, "user_id": user_id, "movie_id": movie_id})
-
-
-_TOMBSTONE = text("""
-    INSERT INTO tombstones (client_id, digest) SELECT :client_id, unnest(CAST(:digests AS bytea[]))
-    ON CONFLICT DO NOTHING
-""")
-# A retry of a request that made the user finds its key, and no user.
-_FORGET_ANSWERS = text("""
-    UPDATE idempotency_keys SET user_id = NULL, response = NULL
-    WHERE client_id = :client_id AND user_id = ANY(:ids)
-""")
-_FORGET = text("""
-    DELETE FROM users WHERE client_id = :client_id AND user_id = ANY(:ids) RETURNING user_id, external_id
-""")
-_FORGET_REJECTS = text("DELETE FROM rejects WHERE client_id = :client_id AND external_id = ANY(:names)")
-
-
-def delete_user(connection: Connection, client_id: int, user_id: int, tombstone_key: str) -> None:
-    if not delete_users(connection, client_id, [user_id], tombstone_key):
-        raise NotFound(f"There is no user {user_id}.")
-
-
-def delete_users(connection: Connection, client_id: int, ids: Sequence[int], tombstone_key: str) -> int:
-    """Gone from every table, and how many; keyed hashes stay, so that no file brings anybody back."""
-    asked = {"client_id": client_id, "ids": list(ids)}
-    connection.execute(_FORGET_ANSWERS, asked)
-    gone = connection.execute(_FORGET, asked).all()
-    names = [user.external_id for user in gone if user.external_id is not None]
-    if names:
-        connection.execute(_FORGET_REJECTS, {"client_id": client_id, "names": names})
-    digests = [
-        *(user_digest(tombstone_key, client_id, user.user_id) for user in gone),
-        *(external_digest(tombstone_key, client_id, name) for name in names),
-    ]
-    connection.execute(_TOMBSTONE, {"client_id": client_id, "digests": digests})
-    return len(gone)
 
 
 def moment(seconds: float) -> datetime | None:

@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Engine, select, text
 
 from recommender.daily.mended import read_list
 from recommender.database import transaction
+from recommender.deletions import delete_users
 from recommender.errors import BadInput, Failed
 from recommender.files import Store
 from recommender.tables import clients, tombstones
 from recommender.tombstones import external_digest, user_digest
-from recommender.users import delete_users
 
 FOLDER = "tombstones"
 _COLUMNS = ("digest", "deleted_at")

@@ -10,8 +10,9 @@ from api.metrics import Metrics
 from api.served import HELD, Served, ServedLog, new_id
 from recommender import accounts
 from recommender.database import client_scope, open_engine
+from recommender.deletions import delete_user
 from recommender.local.urls import PerRole
-from recommender.users import create_user, delete_user
+from recommender.users import create_user
 from tests.api.conftest import Service, eventually, run
 
 NOWHERE = "postgresql+psycopg2://nobody@127.0.0.1:1/none"

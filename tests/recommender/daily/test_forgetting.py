@@ -15,12 +15,12 @@ from recommender.daily.loading import load
 from recommender.daily.replaying import replay
 from recommender.database import open_engine
 from recommender.days import NOT_INJECTED
+from recommender.deletions import delete_user
 from recommender.errors import BadInput, Failed
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole, role_urls
 from recommender.manifests import read_manifest, verify
 from recommender.roles import make_roles
-from recommender.users import delete_user
 from tests.conftest import PASSWORDS
 from tests.recommender.incoming import DAY, KEY, MOVIES, NOON, Days, ratings, silent
 

@@ -34,6 +34,7 @@ from recommender.daily.parquet import (
 from recommender.daily.processing import process
 from recommender.database import transaction
 from recommender.days import PROCESSED
+from recommender.deletions import delete_user
 from recommender.errors import Away, BadInput, Failed, NotFound
 from recommender.imports.injections import Counts
 from recommender.imports.rating_load import count_ratings
@@ -42,7 +43,6 @@ from recommender.local.urls import PerRole
 from recommender.manifests import Making
 from recommender.progress import Progress
 from recommender.tombstones import external_digest
-from recommender.users import delete_user
 from tests.api.conftest import away
 from tests.recommender.incoming import DAY, KEY, MOVIES, NOON, Days, Files, ratings, silent
 
