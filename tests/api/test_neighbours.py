@@ -2,7 +2,7 @@
 
 import io
 import subprocess
-import tarfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -134,10 +134,10 @@ def test_this_api_answers_on_the_schema_before_the_newest_migration(
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code as it was before the newest migration."""
-    packed = git("archive", _commit_before(), "api", "recommender")
+    packed = git("archive", "--format=zip", _commit_before(), "api", "recommender")
     folder = tmp_path_factory.mktemp("before")
-    with tarfile.open(fileobj=io.BytesIO(packed)) as files:
-        files.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(packed)) as files:
+        files.extractall(folder)
     return folder
 
 
