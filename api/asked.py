@@ -12,10 +12,9 @@ from uuid import UUID
 
 from starlette.types import Scope
 
-from api.http_metrics import METHODS
+from api.http_metrics import PROBES, method_of
 
 Which = Literal["all", "errors", "none"]
-PROBES = ("/health/live", "/health/ready", "/metrics")  # some a second, and all of them in the metrics
 log = logging.getLogger("marquee.requests")
 
 
@@ -66,8 +65,7 @@ def asked_now() -> Asked:
 
 def place(scope: Scope) -> dict[str, Any]:
     """Method and template: a path has ids, and anybody may invent methods and paths."""
-    method = scope["method"] if scope["method"] in METHODS else "other"
-    return _known(method=method, route=getattr(scope.get("route"), "path", None))
+    return _known(method=method_of(scope), route=getattr(scope.get("route"), "path", None))
 
 
 def _known(**fields: Any) -> dict[str, Any]:

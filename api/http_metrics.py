@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
-LEFT_OUT = {"/health/live", "/health/ready", "/metrics"}  # some a second, and nobody's request
+PROBES = {"/health/live", "/health/ready", "/metrics"}  # some a second, and nobody's request
 NO_ROUTE = "none"
 Record = Callable[[Info], None]
 
@@ -47,12 +47,15 @@ class HttpMetrics:
             await self._app(scope, receive, seen)
         finally:
             handler = getattr(scope.get("route"), "path", NO_ROUTE)
-            if handler not in LEFT_OUT:
+            if handler not in PROBES:
                 self._record(_info(scope, handler, status, headers, time.perf_counter() - began))
 
 
+def method_of(scope: Scope) -> str:
+    """Anybody may invent methods; each would be a series."""
+    return scope["method"] if scope["method"] in METHODS else "other"
+
+
 def _info(scope: Scope, handler: str, status: int, headers: Headers, seconds: float) -> Info:
-    """Anybody may invent methods and paths; each would be a series."""
-    method = scope["method"] if scope["method"] in METHODS else "other"
     answer = Response(headers=headers)
-    return Info(Request(scope), answer, method, handler, str(status), seconds, seconds)
+    return Info(Request(scope), answer, method_of(scope), handler, str(status), seconds, seconds)
