@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -26,6 +27,7 @@ from api.figures import FiguresReader
 from api.limits import BodyLimit, Limits
 from api.metrics import Metrics, instrument
 from api.openapi import Described
+from api.ops import add_ops
 from api.passwords import Passwords
 from api.platform import Platform
 from api.pool import watched_pool
@@ -34,6 +36,7 @@ from api.settings import ApiSettings
 from api.shelf import Shelf
 from api.standing import Standing
 from api.tokens import Tokens
+from api.traffic import Traffic
 from api.turns import Turns
 from recommender.database import answer_within, open_engine
 from recommender.model_store import ModelStore
@@ -57,8 +60,13 @@ LOCK_S = 1  # an import holds the users that it changes until it is done: say so
 SPARE_THREADS = 4  # for requests that need no connection, beside one thread for each connection
 
 
+class Thread(Protocol):
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+
+
 def create_app(settings: ApiSettings) -> FastAPI:
-    metrics = Metrics()
+    metrics = Metrics(settings.database_limit)
     standing = Standing(metrics)
 
     @asynccontextmanager
@@ -66,13 +74,17 @@ def create_app(settings: ApiSettings) -> FastAPI:
         to_thread.current_default_thread_limiter().total_tokens = settings.db_pool + SPARE_THREADS
         with answer_within(settings.db_timeout_s + GRACE_S):
             app.state.platform = here = _open(settings, metrics, standing)
-            here.shelf.open()
-            here.log.open()
-            here.figures.open()
+            threads: list[Thread] = [
+                here.shelf,
+                here.log,
+                here.figures,
+                *([here.traffic] if settings.ops else []),
+            ]
+            for thread in threads:
+                thread.open()
             yield
-            here.figures.close()
-            here.log.close()
-            here.shelf.close()
+            for thread in reversed(threads):
+                thread.close()
             here.engine.dispose()
 
     app = Described(
@@ -91,6 +103,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.include_router(router)
     if settings.docs:
         add_docs(app)
+    if settings.ops:
+        add_ops(app)
     problems.install(app)
     app.add_middleware(BodyLimit, limit=settings.body_limit)
     instrument(app, metrics)
@@ -120,4 +134,5 @@ def _open(settings: ApiSettings, metrics: Metrics, standing: Standing) -> Platfo
         shelf=Shelf(engine, ModelStore.at(settings.models_url, settings.model_cache), metrics, standing),
         log=ServedLog(engine, metrics),
         figures=FiguresReader(engine, metrics),
+        traffic=Traffic(metrics),
     )

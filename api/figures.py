@@ -1,4 +1,4 @@
-"""Figures that Postgres holds, for /metrics: read by a thread, so that a scrape never waits for the database.
+"""Figures that Postgres holds, for /metrics and /ops: read by a thread: nobody waits for the database.
 
 While the database is away the last ones stay, with the time when they were read; a process that has not read
 any tells none. Every process tells the same ones: aggregate them with max.
@@ -6,7 +6,7 @@ any tells none. Every process tells the same ones: aggregate them with max.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Metric
@@ -20,6 +20,7 @@ from api.metrics import Metrics
 from recommender.database import transaction
 from recommender.errors import MarqueeError
 from recommender.figures import QUESTIONS, Asking, Sample
+from recommender.histories import Rows, read_histories
 
 log = logging.getLogger("marquee.figures")
 EVERY_S = 30.0
@@ -32,14 +33,19 @@ class Figures:
 
     read_at: float
     samples: Sequence[Sample]
+    histories: Mapping[str, Rows | None]
+
+    def value(self, metric: str, *labels: str) -> float | None:
+        found = (each.value for each in self.samples if (each.metric, each.labels) == (metric, labels))
+        return next(found, None)
 
 
 class FiguresReader(Collector):
     def __init__(self, engine: Engine, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
         self._engine, self._clock, self._ask = engine, clock, Asking()
         self._background = Background("figures", EVERY_S, self.read, metrics)
-        self._figures: Figures | None = None
-        self._troubled = False
+        self.last: Figures | None = None
+        self.troubled = False
         metrics.registry.register(self)
 
     def open(self) -> None:
@@ -52,15 +58,16 @@ class FiguresReader(Collector):
         """Trouble is said once: the database is away, or its schema is older than these figures."""
         try:
             with transaction(self._engine) as connection:
-                self._figures = Figures(self._clock(), self._ask(connection))
-            self._troubled = False
+                samples = self._ask(connection)
+                self.last = Figures(self._clock(), samples, read_histories(connection))
+            self.troubled = False
         except (MarqueeError, SQLAlchemyError) as error:
-            if not self._troubled:
+            if not self.troubled:
                 log.warning("the figures cannot be read: %s", str(error).split("\n")[0])
-            self._troubled = True
+            self.troubled = True
 
     def collect(self) -> Iterable[Metric]:
-        figures = self._figures
+        figures = self.last
         if figures is None:
             return
         families = _families()

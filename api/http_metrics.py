@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
-PROBES = {"/health/live", "/health/ready", "/metrics"}  # some a second, and nobody's request
+# Nobody's requests: some a second by machines, and the page of the operators that asks again by itself.
+PROBES = {"/health/live", "/health/ready", "/metrics", "/ops", "/ops/figures", "/ops/{file}"}
 NO_ROUTE = "none"
 Record = Callable[[Info], None]
 

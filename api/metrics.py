@@ -1,5 +1,7 @@
 """The metrics of one process; METRICS.md lists all of them. No label is ever a user or a movie."""
 
+from importlib.metadata import version
+
 from fastapi import FastAPI
 from prometheus_client import (
     CollectorRegistry,
@@ -15,12 +17,13 @@ from api.list_metrics import ListMetrics
 from api.pool import PoolMetrics
 
 RATES = ("requests", "token_addresses", "token_names", "registrations")
+RELEASE = version("marquee")
 
 
 class Metrics:
     """The metrics of one app. The registry is its own, so that two apps in a process do not clash."""
 
-    def __init__(self) -> None:
+    def __init__(self, database_limit: int | None = None) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, unread
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -74,6 +77,16 @@ class Metrics:
             ["version"],
             registry=registry,
         )
+
+        Gauge(
+            "marquee_build_info", "1 for the release of Marquee that runs.", ["version"], registry=registry
+        ).labels(RELEASE).set(1)
+        if database_limit is not None:
+            Gauge(
+                "marquee_database_limit_bytes",
+                "Size that the database may have, as the setting says.",
+                registry=registry,
+            ).set(database_limit)
 
     def serve(self, version: str | None) -> None:
         """Only what is served now has a series."""

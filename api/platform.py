@@ -15,6 +15,7 @@ from api.settings import ApiSettings
 from api.shelf import Shelf
 from api.standing import Standing
 from api.tokens import Tokens
+from api.traffic import Traffic
 from api.turns import Turns
 
 
@@ -31,6 +32,7 @@ class Platform:
     shelf: Shelf
     log: ServedLog
     figures: FiguresReader
+    traffic: Traffic
 
 
 async def platform(request: Request) -> Platform:

@@ -3,9 +3,9 @@
 import re
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from api.asked import Which
 from api.logs import Form
@@ -13,6 +13,20 @@ from recommender.settings import DatabaseSettings, DeletionSettings, ModelSettin
 
 Network = IPv4Network | IPv6Network
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+SIZE = re.compile(r"([1-9]\d{0,17})(?:([KMGTP]i)|([kMGTP]))?")  # as Kubernetes writes them
+
+
+def _bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (size := SIZE.fullmatch(text.strip())):
+        raise ValueError("is not a size like 20Gi or 50G.")
+    power = "KMGTP".find((size[2] or size[3] or "?")[0].upper()) + 1
+    factor: int = (1024 if size[2] else 1000) ** power
+    return int(size[1]) * factor
+
+
+Bytes = Annotated[int | None, BeforeValidator(_bytes)]
 
 
 class ApiSettings(DatabaseSettings, ModelSettings, DeletionSettings):
@@ -56,6 +70,10 @@ class ApiSettings(DatabaseSettings, ModelSettings, DeletionSettings):
     db_timeout_s: float = Field(
         3, gt=0, le=60, description="Seconds that Postgres has to answer one statement."
     )
+    database_limit: Bytes = Field(
+        None, description="Size that the database may have, like 20Gi; without one no alert knows it is full."
+    )
+    ops: bool = Field(True, description="Whether /ops is served to who asks from inside.")
 
     @field_validator("jwt_keys")
     @classmethod

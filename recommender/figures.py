@@ -148,6 +148,11 @@ QUESTIONS = (
         ("table",),
         {"rows": ("marquee_table_rows", "Rows as Postgres estimates them; none before it has.")},
     ),
+    Question(
+        "SELECT pg_database_size(current_database()) AS bytes",
+        (),
+        {"bytes": ("marquee_database_bytes", "Size of the database on disk.")},
+    ),
 )
 
 

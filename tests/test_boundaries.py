@@ -21,7 +21,7 @@ ORDER = """
     errors settings files manifests days titles catalogue history statistics factors artifact model
     model_store folding ranking evaluation library
     backups tables database schema roles bulk unloading tombstones deletions accounts movies users registry
-    runs exposure figures
+    runs exposure figures histories
     progress imports daily learning bench local spoken verbs cli
 """.split()  # noqa: SIM905 - reads as a list
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "airflow", "kubernetes", "httpx", "jose"}

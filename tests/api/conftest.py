@@ -200,7 +200,7 @@ class Stock:
 @pytest.fixture(scope="session")
 def stock(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Stock:
     stock = Stock("stock", tmp_path_factory.mktemp("stock"))
-    _stock(database_of(server, template, stock.database), stock.models)
+    make_stock(database_of(server, template, stock.database), stock.models)
     return stock
 
 
@@ -246,7 +246,7 @@ def copied_stock(
     return database_of(server, stock.database, name), models
 
 
-def _stock(urls: PerRole[str], folder: Path) -> None:
+def make_stock(urls: PerRole[str], folder: Path) -> None:
     engines = urls.map(open_engine)
     with engines.owner.begin() as connection:
         accounts.register(connection, "viewers", "Viewers", "viewers@example.com", "of no password")

@@ -222,7 +222,7 @@ def test_metrics_name_ours_before_the_first_event(service: Service) -> None:
     for name in ("users_created", "unknown_movies", "served_log_dropped", "model_load_failures"):
         assert samples(told, f"marquee_{name}_total") == [{}]
     threads = {labels["thread"] for labels in samples(told, "marquee_background_failures_total")}
-    assert threads == {"served", "shelf", "figures"}
+    assert threads == {"served", "shelf", "figures", "traffic"}
 
 
 def samples(told: str, name: str) -> list[dict[str, str]]:

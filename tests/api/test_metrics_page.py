@@ -41,7 +41,7 @@ def busy(copied: tuple[PerRole[Engine], Path]) -> Iterator[Service]:
     engines, models = copied
     fill(engines.admin)
     urls = engines.map(lambda engine: engine.url.render_as_string(hide_password=False))
-    with serving(urls, models, {}) as service:
+    with serving(urls, models, {"DATABASE_LIMIT": "20Gi"}) as service:
         client = service.client()
         listed = client.post("/recommendations", json={"history": HISTORY}).json()
         movie = listed["recommendations"][0]["movie_id"]

@@ -43,6 +43,9 @@ def good(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRUSTED_PROXIES", "the load balancer"),
         ("PORT", "80000"),
         ("DB_POOL", "0"),
+        ("DATABASE_LIMIT", "much"),
+        ("DATABASE_LIMIT", "0"),
+        ("DATABASE_LIMIT", "20GiB"),
         ("DRAIN_S", "-1"),
         ("DRAIN_S", "301"),
         ("TOMBSTONE_KEY", "short"),
@@ -76,6 +79,16 @@ def test_the_first_key_signs_and_the_rest_are_kept(monkeypatch: pytest.MonkeyPat
 def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1,fd00::/8")
     assert ApiSettings.read().proxies == tuple(map(ip_network, ("10.0.0.0/8", "192.0.2.1/32", "fd00::/8")))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("1000", 1000), ("20Gi", 20 << 30), ("3Ki", 3072), ("5k", 5000), (" 2T ", 2 * 10**12)]
+)
+def test_a_size_is_read_as_kubernetes_writes_it(
+    monkeypatch: pytest.MonkeyPatch, said: str, meant: int
+) -> None:
+    monkeypatch.setenv("DATABASE_LIMIT", said)
+    assert ApiSettings.read().database_limit == meant
 
 
 def test_printed_settings_show_no_secret() -> None:

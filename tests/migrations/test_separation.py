@@ -110,6 +110,30 @@ def test_the_api_does_not_read_injections(as_b: Connection) -> None:
         as_b.execute(text("SELECT * FROM injections"))
 
 
+PERSONAL = {"client_id", "username", "email", "client", "user_id", "external_id", "file", "row", "reason"}
+
+
+def test_what_the_api_reads_across_clients_names_nobody(engines: PerRole[Engine]) -> None:
+    columns = text("""
+        SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'figures'
+    """)
+    with engines.admin.connect() as connection:
+        found = connection.execute(columns).all()
+    assert {view for view, _ in found} == {"newest_day", "newest_day_rejects", "newest_lists", "last_days"}
+    assert [column for column in found if column[1] in PERSONAL] == []
+
+
+def test_a_day_is_told_as_one_sum_over_clients(engines: PerRole[Engine], two: Two) -> None:
+    day = text("""
+        UPDATE injections SET day = '2026-01-02', rows_read = client_id + 100, finished_at = now()
+    """)
+    with engines.admin.begin() as connection:
+        connection.execute(day)
+    with engines.api.connect() as connection:
+        read = connection.execute(text("SELECT read FROM figures.last_days")).scalars().all()
+    assert read == [two.a + two.b + 200]
+
+
 def test_another_clients_user_cannot_be_changed_or_deleted(as_b: Connection, two: Two) -> None:
     user = {"u": two.a_user}
     assert as_b.execute(text("UPDATE users SET external_id = 'x' WHERE user_id = :u"), user).rowcount == 0
