@@ -205,3 +205,25 @@ def test_the_metrics_of_airflow_are_read_where_its_chart_has_them(
 
 def selected(selector: Object, thing: Object) -> bool:
     return bool(selector["matchLabels"].items() <= thing["metadata"]["labels"].items())
+
+
+def test_the_exporter_of_airflow_reads_our_mapping_and_starts_anew_when_it_changes(airflow: Release) -> None:
+    given = values("airflow")
+    config = airflow.one("ConfigMap", "airflow-statsd")["data"]
+    (exporter,) = airflow.one("Deployment", "airflow-statsd")["spec"]["template"]["spec"]["containers"]
+    assert exporter["args"][-1] == "--statsd.mapping-config=/etc/statsd-exporter/mappings.yml"
+    (read,) = documents(config["mappings.yml"])
+    assert read["mappings"] == given["statsd"]["overrideMappings"]
+    others = rendered("airflow", without(given, ("statsd", "overrideMappings")))
+    assert stamp(others) != stamp(airflow)
+
+
+def stamp(release: Release) -> str:
+    template = release.one("Deployment", "airflow-statsd")["spec"]["template"]
+    return str(template["metadata"]["annotations"]["checksum/mappings"])
+
+
+def test_airflow_has_the_settings_that_its_metrics_want(airflow: Release) -> None:
+    written = airflow.one("ConfigMap", "airflow-config")["data"]["airflow.cfg"]
+    for key, value in values("airflow")["config"]["metrics"].items():
+        assert f"\n{key} = {value}\n" in written
