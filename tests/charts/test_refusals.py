@@ -90,6 +90,7 @@ WRONG: list[tuple[Object, str]] = [
     ({"pipeline": {"rejectLimit": 2}}, "/pipeline/rejectLimit"),
     ({"airflow": {"serviceAccounts": []}}, "/airflow/serviceAccounts"),
     ({"monitoring": {"interval": 30}}, "/monitoring/interval"),
+    ({"monitoring": {"interval": "5m"}}, "/monitoring/interval"),
     ({"networkPolicy": {"dns": "kube-dns"}}, "/networkPolicy/dns"),
     ({"networkPolicy": {"dns": None}}, "dns"),
     ({"networkPolicy": {"dnsPorts": None}}, "dnsPorts"),

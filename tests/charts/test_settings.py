@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from pydantic import TypeAdapter
 from pydantic_settings import BaseSettings
 
 from api.settings import ApiSettings
@@ -19,6 +20,8 @@ FIXED = {
     "MODEL_CACHE": "the folder that the pod mounts for temporary files",
     "LOG_FORMAT": "what collects the logs of a cluster reads JSON",
     "TRUSTED_PROXIES": "a list there, one string here",
+    "DATABASE_LIMIT": "made of postgres.size, or database.external.size",
+    "OPS": "on where the Service is of type ClusterIP; api.extraEnv can switch it off",
     "TOMBSTONE_KEY": "a key of the Secret",
     "JWT_KEYS": "a key of the Secret, whose ids are api.jwtKeyIds",
     "REGISTRATION_KEY": "a key of the Secret",
@@ -37,6 +40,10 @@ BY_VALUE: dict[str, tuple[str, object, str]] = {
     "BODY_LIMIT": ("bodyLimit", 2_000_000, "2000000"),
     "DB_POOL": ("dbPool", 12, "12"),
     "DB_TIMEOUT_S": ("dbTimeoutSeconds", 2.5, "2.5"),
+}
+EXTERNAL: Object = {
+    "existingSecret": "mine",
+    "database": {"external": {"enabled": True, "host": "db.example.com", "sslMode": "require"}},
 }
 LIBRARIES = re.compile(r"PG[A-Z]+|AWS_[A-Z_]+|TMPDIR|HOME|OMP_NUM_THREADS|OPENBLAS_NUM_THREADS")
 OF_A_COMMAND = {"BACKUP", "REGISTRATION_KEY", "VERB"}
@@ -113,6 +120,26 @@ def test_a_value_arrives_as_its_setting(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "limit"),
+    [
+        ({}, 20 * 2**30),
+        ({"postgres": {"size": "500Mi"}}, 500 * 2**20),
+        (EXTERNAL, None),
+        (merged(EXTERNAL, {"database": {"external": {"size": "1Ti"}}}), 2**40),
+    ],
+)
+def test_the_api_knows_how_large_its_database_may_grow(given: Object, limit: int | None) -> None:
+    """An external one has the size that somebody names, or none."""
+    said = environment_of_the_config(given).get("DATABASE_LIMIT")
+    field = TypeAdapter(ApiSettings.__annotations__["database_limit"])
+    assert (said and field.validate_python(said)) == limit
+
+
+def environment_of_the_config(given: Object) -> dict[str, str]:
+    return dict(render(given).one("ConfigMap", "marquee-api")["data"])
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {},
@@ -154,3 +181,9 @@ def test_the_roles_get_every_password_that_the_code_knows() -> None:
     wanted = {name.upper() for name in core.RolePasswords.model_fields}
     assert container["name"] == "roles"
     assert wanted <= variable_names(release, container)
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort", "LoadBalancer"])
+def test_the_page_for_operators_is_off_where_strangers_may_look_like_neighbours(kind: str) -> None:
+    config = render({"api": {"service": {"type": kind}}}).one("ConfigMap", "marquee-api")["data"]
+    assert config["OPS"] == ("true" if kind == "ClusterIP" else "false")

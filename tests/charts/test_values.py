@@ -34,7 +34,7 @@ BASES: tuple[Object, ...] = (
     SCALED,
 )
 WORDS = [
-    "other", "s3://other/place", "https://other.example.com", "7Gi", "7m", "15 4 * * *", "ReadWriteMany",
+    "other", "s3://other/place", "https://other.example.com", "7Gi", "7s", "15 4 * * *", "ReadWriteMany",
     "Always", "closed", "require", "none", "NodePort", "Secret", f"sha256:{'7' * 64}",
 ]  # fmt: skip
 LISTS: list[list[object]] = [
