@@ -78,6 +78,18 @@ def history(movies: Path, viewers: int, seed: int, until: datetime, out: Path) -
 @click.option("--seed", type=click.IntRange(0), default=7, help="The same seed writes the same bytes.")
 @click.option("--source", default="simulation_data", help="Whose numbering the movie ids are in.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder of the days.")
+@click.option(
+    "--shift",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="How far the tastes of all have moved to other genres, an older era and another flavour.",
+)
+@click.option(
+    "--faults",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Share of rows that break a rule, of every kind alike; faults.json tells which and how many.",
+)
 def day(
     movies: Path,
     day: datetime,
@@ -87,12 +99,18 @@ def day(
     seed: int,
     source: str,
     out: Path,
+    shift: float,
+    faults: float,
 ) -> None:
     """Write a day of data: viewers who join on it, with all that they rated until its end."""
     crowds = [Crowd(name, first + n * viewers, viewers) for n, name in enumerate(clients)]
-    for crowd, written in zip(crowds, write_day(movies, out, day.date(), crowds, seed, source), strict=True):
+    told = write_day(movies, out, day.date(), crowds, seed, source, shift=shift, faults=faults)
+    for crowd, written in zip(crowds, told, strict=True):
         people, ratings = f"{written.viewers:,} viewers", f"{written.ratings:,} ratings"
         click.echo(f"{crowd.client}: {people} gave {ratings}, {written.mean:.2f} stars on average")
+        if written.faults:
+            counts = ", ".join(f"{count:,} {rule}" for rule, count in sorted(written.faults.items()))
+            click.echo(f"  {sum(written.faults.values()):,} of these rows are faulty: {counts}")
     click.echo(f"sealed: {out / day.date().isoformat()}")
 
 

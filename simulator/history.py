@@ -1,8 +1,8 @@
 """Writes what viewers rated as a folder in the form of MovieLens."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +11,7 @@ import numpy as np
 
 from simulator.errors import SimulatorError
 from simulator.movies import Movies, imagine, read_listing
-from simulator.viewers import Ratings, draw_viewer, live
+from simulator.viewers import Ratings, Viewer, draw_viewer, live
 
 HEADER = b"userId,movieId,rating,timestamp\n"
 
@@ -21,16 +21,23 @@ class Written:
     viewers: int
     ratings: int
     mean: float
+    faults: Mapping[str, int] = field(default_factory=dict)  # rows that were spoiled, by the rule they break
 
 
 def movies_of(data: bytes, name: str, seed: int) -> Movies:
     return imagine(read_listing(data, name), np.random.default_rng([seed, 0]))
 
 
-def life(movies: Movies, user_id: int, seed: int, until: date) -> Ratings:
+def life(
+    movies: Movies,
+    user_id: int,
+    seed: int,
+    until: date,
+    change: Callable[[Viewer], Viewer] = lambda viewer: viewer,
+) -> Ratings:
     """A stream of chance for each viewer: more viewers leave the earlier ones as they are."""
     rng = np.random.default_rng([seed, user_id])
-    return live(draw_viewer(movies, rng), movies, until, rng)
+    return live(change(draw_viewer(movies, rng)), movies, until, rng)
 
 
 def write_history(
@@ -53,22 +60,27 @@ def write_history(
         raise SimulatorError(f"{error.filename or folder}: {error.strerror}.") from error
 
 
-def write_ratings(file: BinaryIO, user_ids: Iterable[int], life_of: Callable[[int], Ratings]) -> Written:
+def lines(user_id: int, ratings: Ratings) -> Iterator[bytes]:
+    for movie_id, stars, time in zip(ratings.movie_ids, ratings.stars, ratings.times, strict=True):
+        yield b"%d,%d,%.1f,%d\n" % (user_id, movie_id, stars, time)
+
+
+def write_ratings(
+    file: BinaryIO,
+    user_ids: Iterable[int],
+    life_of: Callable[[int], Ratings],
+    lines_of: Callable[[int, Ratings], Iterable[bytes]] = lines,
+) -> Written:
     viewers = ratings = 0
     stars = 0.0
     file.write(HEADER)
     for user_id in user_ids:
         lived = life_of(user_id)
-        file.writelines(lines(user_id, lived))
+        file.writelines(lines_of(user_id, lived))
         viewers, ratings, stars = viewers + 1, ratings + len(lived), stars + float(lived.stars.sum())
     if not ratings:
         raise SimulatorError("All of these movies came out after the last day: there is nothing to rate.")
     return Written(viewers, ratings, stars / ratings)
-
-
-def lines(user_id: int, ratings: Ratings) -> Iterator[bytes]:
-    for movie_id, stars, time in zip(ratings.movie_ids, ratings.stars, ratings.times, strict=True):
-        yield b"%d,%d,%.1f,%d\n" % (user_id, movie_id, stars, time)
 
 
 @contextmanager
