@@ -23,9 +23,13 @@ usage() {
 ./setup.sh local         start Marquee on this machine, up to a first recommendation
            --foreground  stay in the terminal; Ctrl-C stops it
            --no-airflow  run the verbs of the DAGs directly
+           --monitoring  Prometheus and Alertmanager too, which have to be installed:
+                         sudo apt install prometheus prometheus-alertmanager
 ./setup.sh down          stop it
 ./setup.sh test          run the tests
            --full        those too that want a system package or take long
+           --full PATH   only these, with what they print: --full tests/drills breaks platforms of its own
+                         and sees the alerts fire and end
 ./setup.sh [cluster]     install it on Kubernetes, or bring it up to date: ./setup.sh cluster --help
 ./setup.sh cluster down  uninstall it; data stay
 END
@@ -193,13 +197,20 @@ check() {
 
 run_tests() {
   local chosen=()
-  [[ ${1:-} != --full ]] || chosen=(-m "" -rs)
+  if [[ ${1:-} == --full ]]; then
+    chosen=(-m "" -rs)
+    shift
+  fi
   prepare_state
   need env-test test
   need_airflow
   need_checkov
   export XDG_CACHE_HOME=$state/cache HYPOTHESIS_STORAGE_DIRECTORY=$state/cache/hypothesis
   export RUFF_CACHE_DIR=$state/cache/ruff MYPY_CACHE_DIR=$state/cache/mypy
+  if (($#)); then
+    check pytest "${chosen[@]}" --capture=no "$@"
+    return
+  fi
   check ruff check .
   check ruff format --check .
   check mypy

@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 
 import click
 
 from recommender.errors import Failed
 from recommender.local import by_hand, running, verbs
-from recommender.local.places import LocalSettings, Places
+from recommender.local.monitoring import PROGRAMS, check_programs
+from recommender.local.places import LocalSettings, Parts, Places
 from recommender.local.ports import is_free
 from recommender.local.process import ending_with
 from recommender.local.steps import Steps
@@ -24,26 +26,31 @@ def local() -> None:
 
 
 no_airflow = click.option("--no-airflow", is_flag=True, help="Run the verbs of the DAGs directly.")
+monitoring = click.option("--monitoring", is_flag=True, help="Start Prometheus and Alertmanager too.")
 
 
 @local.command()
 @click.option("--foreground", is_flag=True, help="Stay in the terminal; Ctrl-C stops everything.")
 @no_airflow
-def up(foreground: bool, no_airflow: bool) -> None:
+@monitoring
+def up(foreground: bool, no_airflow: bool, monitoring: bool) -> None:
     """Start everything and show a first recommendation; it runs until `marquee local down`."""
-    places, settings = Places(), LocalSettings.read()
+    places, parts = Places(), Parts(not no_airflow, monitoring)
     if running.holder(places.state):
-        sys.exit(_join(places))
+        sys.exit(_join(places, parts))
+    if monitoring:
+        check_programs()
     running.end_children(places.state)
-    _check_ports(settings, no_airflow)
-    sys.exit(_supervise(places, no_airflow) if foreground else _start(places, no_airflow))
+    _check_ports(parts, LocalSettings.read())
+    sys.exit(_supervise(places, parts) if foreground else _start(places, parts))
 
 
 @local.command("supervise", hidden=True)
 @no_airflow
-def supervise_(no_airflow: bool) -> None:
+@monitoring
+def supervise_(no_airflow: bool, monitoring: bool) -> None:
     """What `up` starts and leaves behind."""
-    sys.exit(_supervise(Places(), no_airflow))
+    sys.exit(_supervise(Places(), Parts(not no_airflow, monitoring)))
 
 
 @local.command()
@@ -77,34 +84,30 @@ def run(ends_with_parent: bool, verb: tuple[str, ...]) -> None:
     os.execve(program[0], program, environment)  # noqa: S606 - one process, which a task can kill
 
 
-def _supervise(places: Places, no_airflow: bool) -> int:
-    return supervise(places, partial(Steps, LocalSettings.read(), places, with_airflow=not no_airflow))
+def _supervise(places: Places, parts: Parts) -> int:
+    return supervise(places, partial(Steps, LocalSettings.read(), places, parts=parts))
 
 
-def _check_ports(settings: LocalSettings, no_airflow: bool) -> None:
-    _check_port(settings.marquee_port, "MARQUEE_PORT")
-    if no_airflow:
-        return
-    if settings.airflow_port == settings.marquee_port:
-        raise Failed(f"MARQUEE_PORT and AIRFLOW_PORT are both {settings.airflow_port}: each needs its own.")
-    _check_port(settings.airflow_port, "AIRFLOW_PORT")
+def _check_ports(parts: Parts, settings: LocalSettings) -> None:
+    used = parts.ports(settings)
+    for (name, port), (other, its) in combinations(used.items(), 2):
+        if port == its:
+            raise Failed(f"{name} and {other} are both {port}: each needs its own.")
+    for name, port in used.items():
+        if not is_free(port):
+            raise Failed(
+                f"Port {port} is taken by another program: end that one, or choose another port: "
+                + " ".join([f"{name}={port + 1} ./setup.sh local", *parts.words])
+            )
 
 
-def _check_port(port: int, variable: str) -> None:
-    if not is_free(port):
-        raise Failed(
-            f"Port {port} is taken by another program: end that one, or choose another port: "
-            f"{variable}={port + 1} ./setup.sh local"
-        )
-
-
-def _start(places: Places, no_airflow: bool) -> int:
+def _start(places: Places, parts: Parts) -> int:
     forget_outcome(places)
     log = places.log("supervisor")
     log.write_text("")
     with log.open("ab") as output:
         supervisor = subprocess.Popen(
-            [*verbs.command("marquee"), "local", "supervise", *(["--no-airflow"] if no_airflow else [])],
+            [*verbs.command("marquee"), "local", "supervise", *parts.words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -124,12 +127,17 @@ def _start(places: Places, no_airflow: bool) -> int:
         return 130
 
 
-def _join(places: Places) -> int:
+def _join(places: Places, parts: Parts) -> int:
     click.echo("Marquee is already running.")
+    status = 0
     if places.ready.exists():
         click.echo(places.ready.read_text(), nl=False)
-        return 0
-    return follow(places, lambda: running.holder(places.state) is not None)
+    else:
+        status = follow(places, lambda: running.holder(places.state) is not None)
+    runs = set(running.children(places.state).values())
+    if status == 0 and parts.monitoring and not PROGRAMS.keys() & runs:
+        click.echo("It was started without --monitoring: ./setup.sh down, and start it again.")
+    return status
 
 
 def follow(places: Places, lives: Callable[[], bool]) -> int:

@@ -19,6 +19,31 @@ class LocalSettings(Refusing):
     )
     marquee_port: int = Field(8000, ge=1, le=65535, description="The API's port on 127.0.0.1.")
     airflow_port: int = Field(8080, ge=1, le=65535, description="The port of Airflow's UI on 127.0.0.1.")
+    prometheus_port: int = Field(19090, ge=1, le=65535, description="Prometheus' port on 127.0.0.1.")
+    alertmanager_port: int = Field(19093, ge=1, le=65535, description="Alertmanager's port on 127.0.0.1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs beside Postgres and the API."""
+
+    airflow: bool = True
+    monitoring: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """As options of the command line."""
+        return ["--no-airflow"] * (not self.airflow) + ["--monitoring"] * self.monitoring
+
+    def ports(self, settings: LocalSettings) -> dict[str, int]:
+        """By the variable that sets each."""
+        used = {"MARQUEE_PORT": settings.marquee_port}
+        if self.airflow:
+            used["AIRFLOW_PORT"] = settings.airflow_port
+        if self.monitoring:
+            used["PROMETHEUS_PORT"] = settings.prometheus_port
+            used["ALERTMANAGER_PORT"] = settings.alertmanager_port
+        return used
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +77,10 @@ class Places:
     @property
     def dags(self) -> Path:
         return self.project / "dags"
+
+    @property
+    def rules(self) -> Path:
+        return self.project / "dashboards" / "rules"
 
     @property
     def airflow(self) -> Path:

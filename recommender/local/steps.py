@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url
@@ -17,7 +18,8 @@ from recommender.local.closing import closing_text
 from recommender.local.demo import Demo
 from recommender.local.done import database_id, digest
 from recommender.local.first_day import ByDags, ByVerbs
-from recommender.local.places import LocalSettings, Places
+from recommender.local.monitoring import Monitoring
+from recommender.local.places import LocalSettings, Parts, Places
 from recommender.local.ports import HOST
 from recommender.local.postgres import Server
 from recommender.local.process import start_child
@@ -34,9 +36,7 @@ REGISTERED = (CLIENT, "--no-password", "--name", "Simulated viewers", "--email",
 
 
 class Steps:
-    def __init__(
-        self, settings: LocalSettings, places: Places, report: Report, *, with_airflow: bool = True
-    ) -> None:
+    def __init__(self, settings: LocalSettings, places: Places, report: Report, *, parts: Parts) -> None:
         self._places = places
         self._report = report
         self._start = Start(places, report)
@@ -48,9 +48,12 @@ class Steps:
         self._server = server
         self._day = (
             ByDags(self._start, self._embedded, settings.airflow_port, DAY)
-            if with_airflow
+            if parts.airflow
             else ByVerbs(self._verb, DAY)
         )
+        ports = settings.marquee_port, settings.prometheus_port, settings.alertmanager_port
+        watched = Monitoring(places.state, places.rules, places.fresh_log, *ports)
+        self._monitoring = watched if parts.monitoring else None
         self._urls: PerRole[str]
         self._database_id = ""
 
@@ -69,6 +72,7 @@ class Steps:
             ("migrate the schema", self._migrate),
             ("simulate a day of viewers", self._simulate),
             ("start the API", self._start_api),
+            *self._watching(),
             *self._day.preparation(),
             (f"{self._day.by} inject-data for {DAY}", self._inject),
             (f"{self._day.by} train-model", self._train),
@@ -176,6 +180,18 @@ class Steps:
         with self._places.fresh_log("api").open("ab") as log:
             return start_child([sys.executable, "-m", "api"], env=env, cwd=self._places.project, output=log)
 
+    def _watching(self) -> list[tuple[str, Callable[[], None]]]:
+        if self._monitoring is None:
+            return []
+        return [("start Prometheus and Alertmanager", partial(self._watch, self._monitoring))]
+
+    def _watch(self, monitoring: Monitoring) -> None:
+        monitoring.prepare()
+        for name, launch in monitoring.services():
+            self._start.service(name, launch)
+        monitoring.wait_until_ready(self._start.check)
+        self._report.note(f"at {monitoring.address} and {monitoring.alerts_address}")
+
     def _register(self) -> None:
         write_private(self._places.demo_password, self._secrets["demo"])
         if not self._demo.register():
@@ -195,7 +211,9 @@ class Steps:
         database = make_url(self._urls.admin).set(password=None)
         return {
             "API docs": f"{self.address}/docs",
+            "Ops page": f"{self.address}/ops",
             **self._day.addresses(),
+            **(self._monitoring.addresses() if self._monitoring else {}),
             "Postgres": f"{database.host}:{database.port or 5432}, database {database.database}, "
             f"user {database.username}; passwords in {self._places.secrets}",
             "Data": str(self._places.state),

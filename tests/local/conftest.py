@@ -1,9 +1,37 @@
 import os
 import select
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from recommender.local.places import PROJECT
+
+IN_A_CLONE = ("api", "dags", "dashboards", "migrations", "recommender", "requirements", "simulator")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What a fresh clone holds, below a folder of mode 0700 with a space in its name."""
+    clone = tmp_path / "a fresh clone"
+    clone.mkdir(mode=0o700)
+    for name in [*IN_A_CLONE, "pyproject.toml", "setup.sh"]:
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
+        copy(PROJECT / name, clone / name)
+    return clone
+
+
+def setup(clone: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [clone / "setup.sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        env={**os.environ, **environment},
+    )
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from recommender.errors import Failed
-from recommender.local import commands
 from recommender.local.airflow import ADMIN, PROCESSES, Airflow
-from recommender.local.places import LocalSettings, Places
+from recommender.local.places import Places
 from recommender.local.ports import HOST
 from recommender.local.process import start_child
 from recommender.local.report import Report
@@ -72,24 +70,6 @@ def test_a_step_runs_this_environments_command(airflow: Airflow) -> None:
 def test_without_its_environment_it_says_how_to_start(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"start with \./setup\.sh local, or without Airflow: .* --no-airflow"):
         Airflow(Places(tmp_path), 8080, {}).prepare(DATABASE)
-
-
-def test_a_port_that_is_taken_is_named_with_its_variable() -> None:
-    with socket.socket() as other:
-        other.bind((HOST, 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with pytest.raises(
-            Failed, match=rf"Port {port} is taken .* AIRFLOW_PORT={port + 1} \./setup\.sh local"
-        ):
-            commands._check_port(port, "AIRFLOW_PORT")
-
-
-def test_two_services_do_not_share_a_port() -> None:
-    settings = LocalSettings(database_url=None, marquee_port=18_000, airflow_port=18_000)
-    with pytest.raises(Failed, match="MARQUEE_PORT and AIRFLOW_PORT are both 18000"):
-        commands._check_ports(settings, no_airflow=False)
-    commands._check_ports(settings, no_airflow=True)
 
 
 def test_no_proxy_stands_between_a_task_and_airflow(

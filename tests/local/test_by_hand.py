@@ -29,7 +29,7 @@ def test_a_verb_runs_with_the_settings_of_this_machine(
     add = ("clients", "add", "north", "--name", "North", "--email", "ops@north.example.com")
     make_roles(engines.admin, {role: secrets[role] for role in ROLES})
     try:
-        statuses = [run(settings, places, *words) for words in (add, ("tidy",), ("clients",))]
+        statuses = [run(settings, places, *words) for words in (add, ("models",), ("clients",))]
     finally:
         make_roles(engines.admin, PASSWORDS)  # roles belong to the whole server
     assert statuses == [0, 0, 2]

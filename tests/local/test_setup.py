@@ -1,39 +1,12 @@
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from recommender.local import running
-from recommender.local.places import PROJECT
 from recommender.local.ports import free_port
-from tests.local.conftest import processes_of
-
-Done = subprocess.CompletedProcess[str]
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """What a fresh clone holds, below a folder of mode 0700 with a space in its name."""
-    clone = tmp_path / "a fresh clone"
-    clone.mkdir(mode=0o700)
-    folders = ["api", "dags", "migrations", "recommender", "requirements", "simulator"]
-    for name in [*folders, "pyproject.toml", "setup.sh"]:
-        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
-        copy(PROJECT / name, clone / name)
-    return clone
-
-
-def setup(clone: Path, *words: str, **environment: str) -> Done:
-    return subprocess.run(
-        [clone / "setup.sh", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-        env={**os.environ, **environment},
-    )
+from tests.local.conftest import processes_of, setup
 
 
 def test_asked_for_help_it_says_what_it_can_do(clone: Path) -> None:
@@ -41,6 +14,7 @@ def test_asked_for_help_it_says_what_it_can_do(clone: Path) -> None:
     assert done.returncode == 0
     assert "./setup.sh local " in done.stdout
     assert "--no-airflow" in done.stdout
+    assert "--monitoring" in done.stdout
     assert not (clone / ".marquee").exists()
 
 

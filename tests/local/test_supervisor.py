@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from recommender.local import running
-from recommender.local.commands import follow
-from recommender.local.places import Places
+from recommender.local.commands import _join, follow
+from recommender.local.places import Parts, Places
 
 # A platform of one child that sleeps; the argument says how its second step goes.
 PLATFORM = """
@@ -164,6 +164,19 @@ def test_a_second_one_leaves_the_first_alone(places: Places) -> None:
         assert (second.returncode, second.stdout) == (1, "Marquee is already running.\n")
         assert running.holder(places.state) == process.pid
         assert places.ready.exists()
+
+
+def test_who_asks_one_that_runs_for_monitoring_learns_at_the_end_whether_it_is_there(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with supervisor(places, "good") as process:
+        follow(places, lives(process))
+        for service, there in (("Sleeper", False), ("Prometheus", True)):
+            running.record(places.state, service, sleeper(places))
+            capsys.readouterr()
+            assert _join(places, Parts(monitoring=True)) == 0
+            told = capsys.readouterr().out.partition("The end of the beginning.\n")[2]
+            assert told.startswith("It was started without --monitoring") is not there
 
 
 def test_a_supervisor_that_dies_without_a_word_ends_the_following(places: Places) -> None:
