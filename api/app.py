@@ -18,6 +18,7 @@ from api import (
     problems,
     ratings,
     recommendations,
+    together,
     users,
 )
 from api.asked import RequestLog
@@ -44,6 +45,7 @@ from recommender.model_store import ModelStore
 ROUTERS = (
     clients.router,
     recommendations.router,
+    together.router,
     nightly_lists.router,
     catalogue.router,
     users.router,

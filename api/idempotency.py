@@ -42,7 +42,7 @@ _REMEMBER = text("""
 
 def first_answer(connection: Connection, client_id: int, key: str, body: BaseModel) -> dict[str, Any] | None:
     """None when this request is the first with its key."""
-    digest = hashlib.sha256(body.model_dump_json().encode()).digest()
+    digest = hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).digest()
     asked = {"client_id": client_id, "key": key, "digest": digest}
     if connection.execute(_CLAIM, asked).first():
         return None

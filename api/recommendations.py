@@ -15,7 +15,7 @@ from api.platform import Here, Platform
 from api.problems import BadField, responses
 from api.served import Served, new_id
 from api.shelf import Stock
-from api.views import Entry, Unknown, placed
+from api.views import Entry, Unknown, history_of, placed
 from api.wishes import Filters, Recommendations, RecommendationsAsked, UserName, check_genres, listed
 from recommender.database import client_scope
 from recommender.errors import Away, NotFound
@@ -67,8 +67,7 @@ class Order:
 
     @property
     def history(self) -> History:
-        times = [entry.rated_at.timestamp() if entry.rated_at else None for entry in self.entries]
-        return History.of([e.movie_id for e in self.entries], [e.rating for e in self.entries], times)
+        return history_of(self.entries)
 
     def answer(self, user_id: int | None, ranked: Ranked, *, persisted: bool) -> Recommendations:
         return _answer(self.stock, self.wish, user_id, ranked, self.unknown, persisted)
@@ -243,7 +242,7 @@ def recommend_batch(here: Here, client: SignedIn, asked: BatchAsked) -> BatchAns
     with client_scope(here.engine, client.client_id) as connection:
         users = read_users(connection, client.client_id, ids, names)
         _keep_tastes(connection, stock, users)
-    known = _by_name(users)
+    known = by_name(users)
     found = [known[name.key] for name in asked.users if name.key in known]
     results = [
         _answer(stock, wish, user.user_id, _rank(here, stock, user, wish), [], persisted=True)
@@ -256,7 +255,7 @@ def recommend_batch(here: Here, client: SignedIn, asked: BatchAsked) -> BatchAns
     )
 
 
-def _by_name(users: list[User]) -> Mapping[Any, User]:
+def by_name(users: list[User]) -> Mapping[Any, User]:
     """By our id (a number) and by the client's (a text)."""
     known: dict[Any, User] = {user.user_id: user for user in users}
     return known | {user.external_id: user for user in users if user.external_id is not None}

@@ -1,6 +1,6 @@
 """What several routes say of a movie, and how they read the movies that a client names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from api.fields import Body, Id, Text
 from recommender.catalogue import Catalogue, Movie
-from recommender.history import LIKED
+from recommender.history import LIKED, History
 
 Kind = Literal["movie", "show"]
 Mark = Annotated[float, Field(ge=0.5, le=5, description="From 0.5 to 5.")]
@@ -97,6 +97,11 @@ def placed(catalogue: Catalogue, items: Iterable[HistoryItem]) -> tuple[list[Ent
         rating = LIKED if item.rating is None else item.rating
         entries.append(Entry(found, rating, item.rating is None, item.rated_at))
     return entries, unknown
+
+
+def history_of(entries: Sequence[Entry]) -> History:
+    times = [entry.rated_at.timestamp() if entry.rated_at else None for entry in entries]
+    return History.of([e.movie_id for e in entries], [e.rating for e in entries], times)
 
 
 def find_movie(catalogue: Catalogue, named: NamedMovie) -> int | Unknown:

@@ -1,6 +1,6 @@
 """What a client may ask of a list, and the list as it is sent."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
@@ -27,6 +27,9 @@ class Filters(Body):
     type: Kind | None = None
     exclude: Annotated[list[Id], Field(max_length=10_000, description="Movies to leave out.")] = []
     explain: Annotated[bool, Field(description="Say of each score what it is made of.")] = True
+    diversity: Annotated[
+        float, Field(ge=0, le=1, description="From 0, the best, to 1, the most different of the good ones.")
+    ] = 0.0
 
     def wish(self, catalogue: Catalogue) -> Wish:
         check_genres(catalogue, "genres", self.genres)
@@ -40,6 +43,7 @@ class Filters(Body):
             kind=self.type,
             exclude=frozenset(self.exclude),
             explain=self.explain,
+            diversity=self.diversity,
         )
 
 
@@ -72,12 +76,16 @@ class UserName(PerhapsUser):
         return self
 
 
-class RecommendationsAsked(PerhapsUser, Filters):
+class Told(Body):
+    """What a request says of a viewer's taste."""
+
     history: Annotated[list[HistoryItem], Field(max_length=10_000)] = []
     preferences: Annotated[
         dict[Genre, Mark], Field(max_length=50, description="Genres, marked 0.5 to 5.")
     ] = {}
 
+
+class RecommendationsAsked(Told, PerhapsUser, Filters):
     model_config = {
         "json_schema_extra": {
             "examples": [
@@ -98,14 +106,21 @@ class Because(BaseModel):
     share: float
 
 
-class Recommendation(MovieView):
-    score: float
+class Parts(BaseModel):
     because: list[Because] = Field(
         [], description="The movies of the history that say most for it, three at most."
     )
     because_rest: float | None = Field(None, description="What the rest of the history says.")
     prior: float | None = Field(None, description="What popularity says, the more the shorter the history.")
     preferences: float | None = Field(None, description="What the stated preferences say.")
+
+
+class ScoredMovie(MovieView):
+    score: float
+
+
+class Recommendation(Parts, ScoredMovie):
+    pass
 
 
 class Recommendations(BaseModel):
@@ -149,13 +164,23 @@ def _recommendation(catalogue: Catalogue, pick: Pick, explained: bool) -> Recomm
     movie = catalogue.movie(pick.movie_id)
     assert movie is not None, "a ranker shows movies of its own catalogue"  # noqa: S101
     fields = movie_fields(movie) | {"score": pick.score}
-    if explained:
-        fields |= {"because_rest": pick.because_rest, "prior": pick.prior, "preferences": pick.preferences}
+    return Recommendation.model_construct(**fields, **parts(catalogue, pick, explained))
+
+
+def parts(catalogue: Catalogue, pick: Pick, explained: bool) -> dict[str, Any]:
+    """The fields that say what a score is made of."""
     because = [
         Because.model_construct(movie_id=r.movie_id, title=_title(catalogue, r.movie_id), share=r.share)
         for r in pick.because
     ]
-    return Recommendation.model_construct(**fields, because=because)
+    if not explained:
+        return {"because": because}
+    return {
+        "because": because,
+        "because_rest": pick.because_rest,
+        "prior": pick.prior,
+        "preferences": pick.preferences,
+    }
 
 
 def _title(catalogue: Catalogue, movie_id: int) -> str:

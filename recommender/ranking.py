@@ -1,6 +1,6 @@
 """From a history to a list: what may be shown, in which order, and why."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.catalogue import Catalogue
+from recommender.diversity import pool_size, scaled, varied
 from recommender.history import History
 from recommender.model import Model, Taste
 
 REASONS = 3
+_SHORT = 3  # times as short: from there on a direction says less than the cosine tells
 Source = Literal["model", "preferences", "popular"]
 
 
@@ -27,6 +29,7 @@ class Wish:
     kind: str | None = None
     exclude: Collection[int] = frozenset()
     explain: bool = True
+    diversity: float = 0.0  # from 0, the best titles, to 1, the most different among the good ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,15 @@ class Pick:
 class Ranked:
     source: Source
     picks: tuple[Pick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What is thought of every movie, for one person; without a model there is no taste."""
+
+    source: Source
+    scores: NDArray[np.float32]  # by the catalogue's rows; -inf for a movie that the model lacks
+    taste: Taste | None
 
 
 class Ranker:
@@ -79,24 +91,57 @@ class Ranker:
 
         ``taste`` is what the model made of this history and these preferences, where that is known.
         """
+        opinion = self.opinion(history, preferences, taste)
+        scores = self.narrowed(opinion.scores, wish, [history.movie_ids, _ids(dismissed)])
+        return Ranked(opinion.source, self.picks(opinion, self._listed(scores, wish), wish.explain))
+
+    def opinion(
+        self, history: History, preferences: Mapping[str, float], taste: Taste | None = None
+    ) -> Opinion:
         if self.model is None:
-            scores = _shares(self.catalogue.popularity)
-            rows = self._best(scores, history, wish, dismissed)
-            return Ranked("popular", tuple(self._popular(row, scores[row]) for row in rows))
+            return Opinion("popular", _shares(self.catalogue.popularity), None)
         taste = taste or self.model.taste(history, preferences)
-        rows = self._best(self._spread(self.model.scores(taste)), history, wish, dismissed)
-        return Ranked(_source(taste), self._picks(self.model, taste, rows, wish.explain))
+        return Opinion(_source(taste), self._spread(self.model.scores(taste)), taste)
+
+    def narrowed(
+        self, scores: NDArray[np.float32], wish: Wish, barred: Sequence[NDArray[np.int64]]
+    ) -> NDArray[np.float32]:
+        """The same array, now -inf for every movie that is barred or that the wish leaves out."""
+        rows = self.catalogue.rows(np.concatenate([*barred, _ids(wish.exclude)]))
+        scores[rows[rows >= 0]] = -np.inf
+        allowed = _allowed(self.catalogue, wish)
+        if allowed is not None:
+            scores[~allowed] = -np.inf
+        return scores
+
+    def vectors(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Of rows of the catalogue that the model knows: the nearer they point, the more alike the movies.
+
+        Without a model movies are as alike as their genres.
+        """
+        if self.model is None:
+            return self.catalogue.genre_matrix[rows].astype(np.float32)
+        return self.model.right[self.model.rows(self.catalogue.movie_ids[rows])]
+
+    def picks(self, opinion: Opinion, rows: NDArray[np.intp], explain: bool) -> tuple[Pick, ...]:
+        """Rows of the catalogue, each with what its score is made of."""
+        if self.model is None or opinion.taste is None:
+            return tuple(self._popular(row, opinion.scores[row]) for row in rows)
+        return self._picks(self.model, opinion.taste, rows, explain)
 
     def similar(self, movie_id: int, k: int) -> list[tuple[int, float]]:
-        """The movies whose factors point the same way, with the cosine; none for one the model lacks."""
+        """The movies whose factors point the same way, with the cosine; none for one the model lacks.
+
+        Titles that nobody rated have short factors that point where many do; they count as if longer.
+        """
         if self.model is None or not (lengths := self._lengths).any():
             return []
         row = self.model.rows([movie_id])[0]
         if row < 0 or not lengths[row]:
             return []
         cosines = self.model.right @ self.model.right[row]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            cosines = np.where(lengths > 0, cosines / (lengths * lengths[row]), -np.inf)
+        cosines /= lengths[row] * np.maximum(lengths, lengths[row] / _SHORT)
+        cosines[lengths == 0] = -np.inf
         cosines[row] = -np.inf
         scores = self._spread(cosines)
         return [(int(self.catalogue.movie_ids[i]), float(scores[i])) for i in best(scores, k)]
@@ -109,17 +154,13 @@ class Ranker:
         spread[self._rows] = scores[self._model_rows]
         return spread
 
-    def _best(
-        self, scores: NDArray[np.float32], history: History, wish: Wish, dismissed: Collection[int]
-    ) -> NDArray[np.intp]:
-        """Rows of the catalogue, best first; spoils the scores."""
-        barred = np.concatenate([history.movie_ids, _ids(wish.exclude), _ids(dismissed)])
-        rows = self.catalogue.rows(barred)
-        scores[rows[rows >= 0]] = -np.inf
-        allowed = _allowed(self.catalogue, wish)
-        if allowed is not None:
-            scores[~allowed] = -np.inf
-        return best(scores, wish.k)
+    def _listed(self, scores: NDArray[np.float32], wish: Wish) -> NDArray[np.intp]:
+        """Rows of the catalogue, best first."""
+        if not wish.diversity:
+            return best(scores, wish.k)
+        pool = best(scores, pool_size(wish.k))
+        relevance = scaled(scores[pool])
+        return pool[varied(lambda _: relevance, self.vectors(pool), wish.k, wish.diversity)]
 
     def _popular(self, row: np.intp, share: np.float32) -> Pick:
         return Pick(int(self.catalogue.movie_ids[row]), float(share), prior=float(share))
@@ -146,7 +187,7 @@ class Ranker:
         return np.where(self.catalogue.rows(ids) >= 0, ids, -1)
 
 
-def best(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+def best(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
     """Where the k highest finite scores stand, best first, equals in the order of rows."""
     rows = np.flatnonzero(np.isfinite(scores))
     if k <= 0 or not len(rows):

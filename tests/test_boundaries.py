@@ -19,7 +19,7 @@ MAY = {
 }
 ORDER = """
     errors settings files manifests days titles catalogue history statistics factors artifact model
-    model_store folding ranking evaluation library
+    model_store folding diversity ranking together evaluation library
     backups tables database schema roles bulk unloading tombstones deletions accounts movies users registry
     runs exposure figures histories
     progress imports daily learning bench local spoken verbs cli

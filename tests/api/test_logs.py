@@ -72,6 +72,7 @@ BODIES: dict[str, Any] = {
     },
     "POST /recommendations": {"external_id": NAME, "history": HISTORY},
     "POST /recommendations/batch": {"users": [{"external_id": NAME}, {"user_id": USER}]},
+    "POST /recommendations/together": {"members": [{"external_id": NAME}, {"history": HISTORY}]},
     "PUT /client/nightly-lists": {"k": 7},
     "POST /ratings": {"ratings": [{"external_id": NAME, **item} for item in HISTORY]},
     "POST /feedback": {

@@ -233,6 +233,19 @@ def test_filters_are_strict(client: httpx.Client) -> None:
         assert pick["type"] == "movie"
 
 
+def test_a_diverse_list_starts_with_the_best_and_spreads(client: httpx.Client) -> None:
+    user = ask(client, history=SCI_FI)["user_id"]
+    plain, nil, diverse = (
+        ask(client, user_id=user, **more) for more in ({}, {"diversity": 0}, {"diversity": 1})
+    )
+    assert nil["recommendations"] == plain["recommendations"]
+    assert shown(diverse)[0] == shown(plain)[0]
+    genres = [{g for pick in one["recommendations"] for g in pick["genres"]} for one in (plain, diverse)]
+    assert len(genres[1]) > len(genres[0])
+    batch = client.post("/recommendations/batch", json={"users": [{"user_id": user}], "diversity": 1}).json()
+    assert shown(batch["results"][0]) == shown(diverse)
+
+
 @pytest.mark.parametrize(
     ("field", "body"),
     [
@@ -240,6 +253,7 @@ def test_filters_are_strict(client: httpx.Client) -> None:
         ("history[0]", {"history": [{"movie_id": 1, "title": "Alien"}]}),
         ("history[0].rated_at", {"history": [{"movie_id": 1, "rated_at": "2999-01-01T00:00:00Z"}]}),
         ("k", {"user_id": 1, "k": 101}),
+        ("diversity", {"user_id": 1, "diversity": 1.1}),
         ("genre", {"user_id": 1, "genre": ["Comedy"]}),
         ("preferences.Drama", {"preferences": {"Drama": 9}}),
     ],
@@ -261,6 +275,13 @@ def test_a_retry_with_its_key_is_answered_as_the_first_and_makes_one_user(client
     assert first.json() == second.json()
     other = client.post("/recommendations", json={"history": SCI_FI[:1]}, headers=headers)
     assert (other.status_code, "Idempotency-Key" in other.json()["detail"]) == (422, True)
+
+
+def test_a_default_that_is_spelt_out_is_the_same_request(client: httpx.Client) -> None:
+    headers, body = {"Idempotency-Key": "spelt out"}, {"history": SCI_FI}
+    first = client.post("/recommendations", json=body, headers=headers)
+    second = client.post("/recommendations", json=body | {"k": 10, "diversity": 0}, headers=headers)
+    assert (second.status_code, second.json()) == (200, first.json())
 
 
 def test_retries_at_once_make_one_user(client: httpx.Client) -> None:

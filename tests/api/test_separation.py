@@ -16,6 +16,7 @@ NOBODY = 2**39 + 12345
 BODIES: dict[str, Any] = {
     "POST /recommendations": {"user_id": "USER", "history": [{"movie_id": 1}]},
     "POST /recommendations/batch": {"users": [{"user_id": "USER"}]},
+    "POST /recommendations/together": {"members": [{"user_id": "USER"}, {"history": [{"movie_id": 1}]}]},
     "POST /ratings": {"ratings": [{"user_id": "USER", "movie_id": 1}]},
 }
 

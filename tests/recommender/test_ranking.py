@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.catalogue import Catalogue, Movie
+from recommender.evaluation import Ratings
 from recommender.history import History
 from recommender.model import Model
 from recommender.ranking import Pick, Ranker, Wish, best
 
 NOBODY = History.of([])
+few = settings(max_examples=40, deadline=None)  # for lists that take longer to make
 histories = st.lists(
     st.tuples(st.integers(0, 245), st.sampled_from([None, 0.5, 3.0, 4.0, 5.0])), max_size=80
 ).map(lambda rows: History.of([10 + 3 * i for i, _ in rows], [r for _, r in rows]))
@@ -21,6 +23,7 @@ wishes = st.builds(
     year_to=st.sampled_from([None, 2000]),
     kind=st.sampled_from([None, "movie", "show"]),
     exclude=st.frozensets(st.integers(0, 245).map(lambda i: 10 + 3 * i), max_size=30),
+    diversity=st.sampled_from([0.0, 0.3, 1.0]),
 )
 
 
@@ -28,7 +31,7 @@ def _ids(picks: tuple[Pick, ...]) -> list[int]:
     return [pick.movie_id for pick in picks]
 
 
-def _fits(movie: Movie, wish: Wish) -> bool:
+def fits(movie: Movie, wish: Wish) -> bool:
     year = movie.year or 0
     return (
         (not wish.genres or bool(set(wish.genres) & set(movie.genres)))
@@ -45,16 +48,16 @@ def test_a_list_holds_only_what_it_may_and_as_much_as_it_can(
 ) -> None:
     shown = _ids(ranker.recommend(history, {}, wish, dismissed).picks)
     barred = set(history.movie_ids.tolist()) | dismissed
-    allowed = {m.movie_id for m in movies if _fits(m, wish)} - barred
+    allowed = {m.movie_id for m in movies if fits(m, wish)} - barred
     assert set(shown) <= allowed
     assert len(shown) == len(set(shown)) == min(wish.k, len(allowed))
 
 
-@given(histories, st.sampled_from([{}, {"Drama": 5.0, "Horror": 0.5}]))
+@given(histories, st.sampled_from([{}, {"Drama": 5.0, "Horror": 0.5}]), st.sampled_from([0.0, 0.7]))
 def test_the_parts_of_a_score_sum_to_it(
-    ranker: Ranker, history: History, preferences: dict[str, float]
+    ranker: Ranker, history: History, preferences: dict[str, float], diversity: float
 ) -> None:
-    for pick in ranker.recommend(history, preferences, Wish(k=20)).picks:
+    for pick in ranker.recommend(history, preferences, Wish(k=20, diversity=diversity)).picks:
         shares = [reason.share for reason in pick.because]
         assert sum(shares) + pick.because_rest + pick.prior + pick.preferences == pytest.approx(
             pick.score, abs=1e-5
@@ -160,6 +163,14 @@ def test_similar_movies_are_near_and_never_the_movie_itself(ranker: Ranker, cata
         assert movie is not None
         same.append(catalogue.has_genre(movie.genres)[catalogue.rows([i for i, _ in found])].mean())
     assert np.mean(same) > 0.5  # one in eight by chance
+
+
+def test_movies_that_nobody_rated_are_not_near_those_that_people_rated(
+    ranker: Ranker, catalogue: Catalogue, ratings: Ratings
+) -> None:
+    rated = np.unique(ratings.movie_ids)
+    near = [[movie for movie, _ in ranker.similar(movie_id, 5)] for movie_id in rated.tolist()]
+    assert (~np.isin(near, rated)).mean() < 1 - len(rated) / len(catalogue)
 
 
 def test_lists_of_an_empty_catalogue_are_empty(model: Model) -> None:
