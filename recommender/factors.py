@@ -16,6 +16,7 @@ _ROUNDS, _SPARE = 4, 32  # of the subspace iteration; more did not change a rank
 _NOTHING = 1e-6  # a dimension with less than this share of the first one's variance is noise
 _BLOCK = 1000
 _FEATURE_RIDGE = 10.0  # a genre of ten titles is believed half
+_UNSEEN = 0.25  # at full length, titles that nobody rated push known ones off lists, and are liked less
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,44 +29,52 @@ class Factors:
 
 def features(genre_matrix: NDArray[np.bool_], years: NDArray[np.int16]) -> Single:
     """Movies by features: genres, then one column per five years (none for an unknown year)."""
+    return np.hstack([genre_matrix, _periods(years)]).astype(np.float32)
+
+
+def even_features(genre_matrix: NDArray[np.bool_], years: NDArray[np.int16]) -> Single:
+    """The same to predict from: a title's genres share one unit of length, and there is a constant."""
+    lengths = np.sqrt(genre_matrix.sum(axis=1, keepdims=True).clip(1))
+    constant = np.ones((len(years), 1))
+    return np.hstack([genre_matrix / lengths, _periods(years), constant]).astype(np.float32)
+
+
+def _periods(years: NDArray[np.int16]) -> NDArray[np.bool_]:
     periods = years // _PERIOD
-    known = np.unique(periods[years > 0])
-    return np.hstack([genre_matrix, periods[:, None] == known]).astype(np.float32)
+    return np.equal(periods[:, None], np.unique(periods[years > 0]))
 
 
-def learned(
-    gram: Single, rows: NDArray[np.int64], about: Single, ridge: float, feature_weight: float, rank: int
-) -> Factors:
-    """Factors of every movie: ``gram`` is over its ``rows``, ``about`` are the features of all."""
-    weights, from_features = _autoencoder(gram, feature_weight * about[rows], ridge)
+def learned(gram: Single, about: Single, ridge: float, feature_weight: float, rank: int) -> Factors:
+    """Factors of the movies of ``gram``; ``about`` are their features."""
+    weights = _autoencoder(gram, feature_weight * about, ridge)
     vectors = _directions(weights, gram, min(rank, len(gram)))
-    known_left = weights @ vectors
-    predicted = gram @ known_left
-    variance = np.einsum("ij,ij->j", known_left, predicted)
+    left = weights @ vectors
+    variance = np.einsum("ij,ij->j", left, gram @ left)
     kept = np.flatnonzero(variance > _NOTHING * variance.max(initial=0.0))
     if not len(kept):
         raise BadInput("the ratings hold nothing to learn: no two movies go together")
     # Lengths go to the right side, so that the cosine of two of its rows compares two movies' audiences.
     lengths = np.sqrt(variance[kept] / variance[kept[0]])
-    known_left, known_right = known_left[:, kept] / lengths, vectors[:, kept] * lengths
-    # The columns of B for the other movies are linear in their features; so are their rows of V.
-    to_right = feature_weight * from_features.T @ (predicted[:, kept] / variance[kept] * lengths)
-    to_left = _regressed(about[rows], known_left)
-    left, right = about @ to_left, about @ to_right
-    left[rows], right[rows] = known_left, known_right
+    return Factors(left[:, kept] / lengths, vectors[:, kept] * lengths)
+
+
+def completed(found: Factors, rows: NDArray[np.int64], about: Single) -> Factors:
+    """Factors of all movies: ``found`` are those of ``rows``, the others' are predicted from features."""
+    left = about @ _regressed(about[rows], found.left)
+    right = _UNSEEN * (about @ _regressed(about[rows], found.right))
+    left[rows], right[rows] = found.left, found.right
     return Factors(left, right)
 
 
-def _autoencoder(gram: Single, extra: Single, ridge: float) -> tuple[Single, Single]:
-    """B of EASE, its diagonal zero, with the features as further users; and P times the features."""
+def _autoencoder(gram: Single, extra: Single, ridge: float) -> Single:
+    """B of EASE, its diagonal zero, with the features as further users."""
     inner = gram.astype(np.float64)
     inner += extra @ extra.T
     inner[np.diag_indices_from(inner)] += ridge
     inverse = _inverse(inner)
-    from_features = inverse @ extra
     weights = (inverse / -np.diag(inverse)).astype(np.float32)
     np.fill_diagonal(weights, 0.0)
-    return weights, from_features.astype(np.float32)
+    return weights
 
 
 def _inverse(matrix: Double) -> Double:

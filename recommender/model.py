@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from math import sqrt
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -12,24 +13,26 @@ from numpy.typing import ArrayLike, NDArray
 from recommender import artifact
 from recommender.catalogue import Catalogue, rows_in
 from recommender.errors import BadArtifact
-from recommender.factors import features, learned
+from recommender.factors import completed, even_features, features, learned
 from recommender.history import History
 from recommender.statistics import Statistics, rating_values, summed
 
 _MIDDLE = 2.75  # of the scale of preferences: neither for nor against
+_RANK = 2.9  # times the square root of the movies that are solved for: more fits noise, less is too coarse
+_RANK_STEP, _LOWEST_RANK, _HIGHEST_RANK = 16, 32, 256
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
     values: tuple[float, ...] = (0.0, 0.2, 0.6, 1.0, 1.2)  # what one to five stars count for in training
-    taste_values: tuple[float, ...] = (0.0, 0.0, 0.3, 1.0, 1.7)  # and in the history of a taste
-    ridge: float = 40.0  # times the square root of the ratings per movie
-    feature_weight: float = 3.0
-    rank: int = 256
-    prior: float = 0.15  # weight of popularity for an empty history
-    prior_half: float = 5.0  # ratings after which it has halved
-    preference: float = 3.0  # liked movies that a step on the scale of preferences is worth
-    recency_span: float = 7.0
+    taste_values: tuple[float, ...] = (0.0, 0.1, 0.4, 1.0, 1.5)  # and in the history of a taste
+    ridge: float = 27.0  # times the square root of the ratings per movie
+    feature_weight: float = 2.0
+    rank: int | None = None  # None = by the number of movies that are solved for
+    prior: float = 0.1  # weight of popularity for an empty history
+    prior_half: float = 7.0  # ratings after which it has halved
+    preference: float = 2.0  # liked movies that a step on the scale of preferences is worth
+    recency_span: float = 5.0
     recency_floor: float = 0.15
     dense_limit: int = 20_000  # movies that are solved for; the rest get their factors from features
 
@@ -155,9 +158,11 @@ def fit_sums(
     """``about`` goes into the card as it stands."""
     rows, p = catalogue.rows(sums.dense), parameters
     progress(f"solving for {len(rows):,} movies")
-    ridge = p.ridge * float(np.sqrt(sums.counts[rows_in(sums.movie_ids, sums.dense)].mean()))
-    described = features(catalogue.genre_matrix, catalogue.years)
-    factors = learned(sums.gram, rows, described, ridge, p.feature_weight, p.rank)
+    ridge = p.ridge * sqrt(sums.counts[rows_in(sums.movie_ids, sums.dense)].mean())
+    described = catalogue.genre_matrix, catalogue.years
+    rank = rank_for(len(rows)) if p.rank is None else p.rank
+    found = learned(sums.gram, features(*described)[rows], ridge, p.feature_weight, rank)
+    factors = completed(found, rows, even_features(*described))
     prior = _prior(catalogue, sums)
     tables: dict[str, NDArray[Any]] = {
         "movie_ids": catalogue.movie_ids,
@@ -177,6 +182,11 @@ def fit_sums(
         "ratings": int(sums.counts.sum()),
     }
     return Model(tables, *artifact.sealed(tables, {**card, **about}))
+
+
+def rank_for(movies: int) -> int:
+    steps = round(_RANK * sqrt(movies) / _RANK_STEP)
+    return min(max(steps * _RANK_STEP, _LOWEST_RANK), _HIGHEST_RANK)
 
 
 def _prior(catalogue: Catalogue, sums: Statistics) -> NDArray[np.float32]:

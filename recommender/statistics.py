@@ -124,10 +124,18 @@ def _products(
     if table.nnz != len(values):
         raise BadInput("a user has rated a movie twice")
     table.eliminate_zeros()
-    products = np.empty((shape[1], shape[1]), table.dtype)
-    transposed = table.T.tocsr()
-    for start in range(0, len(products), _BLOCK):
-        products[start : start + _BLOCK] = (transposed[start : start + _BLOCK] @ table).toarray()
+    return _crossed(table)
+
+
+def _crossed(table: sp.csc_array) -> NDArray[np.signedinteger[Any]]:
+    """XᵀX: of each block of rows what stands on and right of the diagonal, then its mirror image."""
+    movies = table.shape[1]
+    products = np.empty((movies, movies), table.dtype)
+    transposed = table.T
+    for start in range(0, movies, _BLOCK):
+        stop = min(start + _BLOCK, movies)
+        products[start:stop, start:] = (transposed[start:stop] @ table[:, start:].tocsr()).toarray()
+        products[stop:, start:stop] = products[start:stop, stop:].T
     return products
 
 

@@ -124,11 +124,13 @@ def _coverage(metrics: Mapping[str, Any]) -> str:
 
 
 def _parameters(card: Card) -> str:
-    rows: Table = [(name, _value(value)) for name, value in card["parameters"].items()]
+    rows: Table = [(name, _value(card, name, value)) for name, value in card["parameters"].items()]
     return f"## Parameters\n{_table(('name', 'value'), rows)}"
 
 
-def _value(value: Any) -> str:
+def _value(card: Card, name: str, value: Any) -> str:
+    if value is None:
+        return f"{card[name]}, by the number of movies"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

@@ -6,7 +6,7 @@ from recommender import factors
 from recommender.catalogue import Catalogue, Movie
 from recommender.errors import BadInput
 from recommender.evaluation import Ratings
-from recommender.factors import features, learned
+from recommender.factors import Factors, completed, even_features, features, learned
 from recommender.model import Model, fit_model
 from recommender.statistics import rating_values, summed
 
@@ -32,25 +32,29 @@ def _gram(table: NDArray[np.float64]) -> NDArray[np.float32]:
 def test_at_full_rank_the_training_users_are_scored_as_by_ease_with_features() -> None:
     table = _table()
     about = np.eye(4, dtype=np.float32)[np.arange(25) % 4]
-    found = learned(_gram(table), np.arange(25), about, 10.0, 2.0, 25)
+    found = learned(_gram(table), about, 10.0, 2.0, 25)
     expected = table @ _ease(table, 2.0 * about.astype(np.float64), 10.0)
     np.testing.assert_allclose(table @ found.left @ found.right.T, expected, atol=1e-4)
 
 
-def test_a_movie_nobody_rated_is_scored_by_ease_through_its_features() -> None:
-    table = _table()
-    about = np.eye(4, dtype=np.float32)[np.arange(26) % 4]
-    found = learned(_gram(table), np.arange(25), about, 10.0, 2.0, 25)
-    inverse = np.linalg.inv(table.T @ table + 4.0 * about[:25] @ about[:25].T + 10.0 * np.eye(25))
-    expected = table @ (inverse @ (4.0 * about[:25] @ about[25]))
-    np.testing.assert_allclose(table @ found.left[:25] @ found.right[25], expected, atol=1e-4)
+def test_of_movies_nobody_rated_both_sides_are_the_ridge_regression_on_features() -> None:
+    rng = np.random.default_rng(2)
+    found = Factors(*rng.standard_normal((2, 30, 3)).astype(np.float32))
+    about, rows = rng.random((40, 4)).astype(np.float32), np.sort(rng.permutation(40)[:30])
+    made, others = completed(found, rows, about), np.setdiff1d(np.arange(40), rows)
+    known = about[rows].astype(np.float64)
+    predicted = about[others] @ np.linalg.inv(known.T @ known + 10.0 * np.eye(4)) @ known.T
+    np.testing.assert_allclose(made.left[others], predicted @ found.left, atol=1e-5)
+    np.testing.assert_allclose(made.right[others], 0.25 * predicted @ found.right, atol=1e-5)
+    np.testing.assert_array_equal(made.left[rows], found.left)
+    np.testing.assert_array_equal(made.right[rows], found.right)
 
 
 def test_iterating_finds_the_directions_of_the_full_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
     table, about = _table(movies=60, users=200), np.zeros((60, 0), np.float32)
-    exact = learned(_gram(table), np.arange(60), about, 10.0, 0.0, 8)
+    exact = learned(_gram(table), about, 10.0, 0.0, 8)
     monkeypatch.setattr(factors, "_SMALL", 10)
-    iterated = learned(_gram(table), np.arange(60), about, 10.0, 0.0, 8)
+    iterated = learned(_gram(table), about, 10.0, 0.0, 8)
     exact_scores, scores = (table @ f.left @ f.right.T for f in (exact, iterated))
     assert np.corrcoef(exact_scores.ravel(), scores.ravel())[0, 1] > 0.999
 
@@ -58,28 +62,36 @@ def test_iterating_finds_the_directions_of_the_full_decomposition(monkeypatch: p
 @pytest.mark.parametrize("movies", [2, 3, 25])
 def test_the_rank_adapts_to_a_small_catalogue(movies: int) -> None:
     about = np.ones((movies, 1), np.float32)
-    found = learned(_gram(_table(movies=movies)), np.arange(movies), about, 10.0, 3.0, 256)
+    found = learned(_gram(_table(movies=movies)), about, 10.0, 3.0, 256)
     assert 1 <= found.left.shape[1] <= movies
 
 
 def test_ratings_that_tie_no_two_movies_together_are_refused() -> None:
     with pytest.raises(BadInput):
-        learned(np.eye(5, dtype=np.float32), np.arange(5), np.zeros((5, 1), np.float32), 10.0, 3.0, 4)
+        learned(np.eye(5, dtype=np.float32), np.zeros((5, 1), np.float32), 10.0, 3.0, 4)
+
+
+FOUR = Catalogue(
+    [
+        Movie(1, "a", 1990, "movie", ("Drama",)),
+        Movie(2, "b", 1994, "movie", ()),
+        Movie(3, "c", 1995, "movie", ()),
+        Movie(4, "d", None, "movie", ("Drama", "War")),
+    ]
+)
 
 
 def test_a_feature_is_a_genre_or_five_years() -> None:
-    catalogue = Catalogue(
-        [
-            Movie(1, "a", 1990, "movie", ("Drama",)),
-            Movie(2, "b", 1994, "movie", ()),
-            Movie(3, "c", 1995, "movie", ()),
-            Movie(4, "d", None, "movie", ("Drama", "War")),
-        ]
-    )
-    about = features(catalogue.genre_matrix, catalogue.years)
+    about = features(FOUR.genre_matrix, FOUR.years)
     assert about.sum(axis=1).tolist() == [2, 1, 1, 2]
     assert (about[0] * about[1]).sum() == 1
     assert (about[1] * about[2]).sum() == 0
+
+
+def test_to_predict_from_many_genres_say_as_much_as_one() -> None:
+    about = even_features(FOUR.genre_matrix, FOUR.years)
+    np.testing.assert_allclose((about**2).sum(axis=1), [3, 2, 2, 2], rtol=1e-6)  # genres, period, constant
+    assert (about[:, -1] == 1).all()
 
 
 def test_a_rating_between_two_stars_counts_between_them() -> None:

@@ -13,7 +13,7 @@ from recommender.catalogue import Catalogue
 from recommender.errors import BadArtifact
 from recommender.evaluation import Ratings
 from recommender.history import History
-from recommender.model import Model, Parameters, fit_model
+from recommender.model import Model, Parameters, fit_model, parameters_of, rank_for
 
 FILES = ["card.json", "genre_factors.npy", "left.npy", "movie_ids.npy", "prior.npy", "right.npy"]
 
@@ -62,6 +62,37 @@ def test_the_version_tells_other_data_and_other_parameters(
     marks = ratings.users, ratings.movie_ids, ratings.ratings
     assert fit_model(catalogue, *marks, Parameters(prior=0.2)).version != model.version
     assert fit_model(catalogue, *marks, data={"rows": 3}).version != model.version
+
+
+def test_the_rank_grows_with_the_catalogue_unless_a_number_is_given(
+    model: Model, catalogue: Catalogue, ratings: Ratings
+) -> None:
+    sizes = (3, 1297, 1682, 5569, 7800, 60_000)
+    assert [rank_for(movies) for movies in sizes] == [32, 112, 112, 224, 256, 256]
+    assert model.card["rank"] == model.right.shape[1] == rank_for(model.card["solved_movies"])
+    narrow = fit_model(catalogue, ratings.users, ratings.movie_ids, ratings.ratings, Parameters(rank=5))
+    assert narrow.card["rank"] == narrow.right.shape[1] == 5
+
+
+def test_a_card_of_older_defaults_means_what_it_meant(model: Model, folder: Path) -> None:
+    older = {
+        "values": [0.0, 0.2, 0.6, 1.0, 1.2],
+        "taste_values": [0.0, 0.0, 0.3, 1.0, 1.7],
+        "ridge": 40.0,
+        "feature_weight": 3.0,
+        "rank": 256,
+        "prior": 0.15,
+        "prior_half": 5.0,
+        "preference": 3.0,
+        "recency_span": 7.0,
+        "recency_floor": 0.15,
+        "dense_limit": 20_000,
+    }
+    model.telling(parameters=older).save(folder)
+    loaded = Model.load(folder)
+    assert loaded.parameters == parameters_of({"parameters": older})
+    assert loaded.parameters.rank == 256 and loaded.parameters.recency_span == 7.0
+    assert loaded.taste(History.of([10], [5])).values.tolist() == pytest.approx([1.7])
 
 
 def test_saving_again_replaces_what_was_there(model: Model, folder: Path) -> None:

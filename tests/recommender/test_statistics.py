@@ -82,6 +82,23 @@ def test_numbers_widen_where_the_sums_need_it(monkeypatch: pytest.MonkeyPatch) -
     assert written(halves[0] + halves[1]) == written(whole)
 
 
+@pytest.mark.parametrize(("largest", "dtype"), [(2**31 - 1, np.int32), (500, np.int64)])
+def test_half_of_the_products_and_its_mirror_are_the_whole(
+    ratings: Ratings, whole: Statistics, largest: int, dtype: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = np.unique(ratings.users, return_inverse=True)[1]
+    places = np.searchsorted(whole.dense, ratings.movie_ids).clip(max=len(whole.dense) - 1)
+    solved = whole.dense[places] == ratings.movie_ids
+    table = np.zeros((people.max() + 1, len(whole.dense)), dtype)
+    table[people[solved], places[solved]] = np.rint(10 * rating_values(ratings.ratings[solved], VALUES))
+    monkeypatch.setattr(statistics, "_LARGEST", largest)
+    monkeypatch.setattr(statistics, "_BLOCK", 37)
+    columns = ratings.users, ratings.movie_ids, ratings.ratings
+    products = summed_over(whole.dense, *columns, VALUES).products
+    assert products.dtype == dtype
+    assert products.tobytes() == (table.T @ table).tobytes()
+
+
 @pytest.mark.parametrize("content", [b"", b"damage", b"PK\x03\x04 damage"])
 def test_what_is_no_statistics_is_refused(content: bytes) -> None:
     with pytest.raises(BadInput, match="no statistics"):

@@ -73,6 +73,11 @@ def test_the_page_says_what_the_version_learned_from() -> None:
     assert "| rank   | 256                     |" in text
 
 
+def test_a_rank_that_the_catalogue_chose_is_told() -> None:
+    chosen = CARD | {"rank": 144, "parameters": {"rank": None}}
+    assert "| rank | 144, by the number of movies |" in page(chosen)
+
+
 def test_quality_stands_beside_popularity_and_the_champion_for_each_group() -> None:
     found = rows(page(CARD), "| heavy (over 50)")
     assert found[0] == (
