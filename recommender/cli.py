@@ -4,10 +4,11 @@ import click
 
 from recommender.spoken import Spoken
 from recommender.verbs.backups import backups
+from recommender.verbs.benches import bench
 from recommender.verbs.clients import clients
 from recommender.verbs.days import fetch, process, seal, status
 from recommender.verbs.jobs import recorded
-from recommender.verbs.loads import bench, honour_deletions, load, replay
+from recommender.verbs.loads import honour_deletions, load, replay
 from recommender.verbs.models import evaluate, model, models, publish, rollback
 from recommender.verbs.operation import import_, migrate, roles, starter, tidy
 from recommender.verbs.serving import drift, recommend_all, refold

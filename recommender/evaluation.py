@@ -13,7 +13,7 @@ from recommender.ranking import Ranker, Wish
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Recommend = Callable[[History, int], Sequence[int]]
+Recommend = Callable[[History, int], Sequence[int] | Ints]
 
 FEWEST_LIKES = 5  # users with fewer say too little
 _TARGET_SHARE = 0.2
@@ -83,7 +83,7 @@ def strong_split(ratings: Ratings, seed: int, held_out: int | None = None) -> Sp
     The histories carry no times: the order of a random draw means nothing.
     """
     rng = np.random.default_rng(seed)
-    rows = list(_by_user(ratings))
+    rows = list(by_user(ratings))
     count = held_out or max(_HELD_OUT_LEAST, round(_HELD_OUT_SHARE * len(rows)))
     tested = np.sort(rng.permutation(len(rows))[:count])
     if len(tested) == len(rows):
@@ -96,7 +96,7 @@ def strong_split(ratings: Ratings, seed: int, held_out: int | None = None) -> Sp
 def temporal_split(ratings: Ratings) -> Split:
     """Each user's last 20 % of likes are the targets; what precedes the first is training and history."""
     cases, train = [], []
-    for rows in _by_user(ratings):
+    for rows in by_user(ratings):
         own = ratings.take(rows)
         likes = np.flatnonzero(own.ratings >= LIKED)
         first = likes[-target_count(len(likes))]
@@ -109,7 +109,7 @@ def temporal_split(ratings: Ratings) -> Split:
     return Split(ratings.take(np.concatenate(train)), tuple(cases))
 
 
-def _by_user(ratings: Ratings) -> Iterator[NDArray[np.intp]]:
+def by_user(ratings: Ratings) -> Iterator[NDArray[np.intp]]:
     """The rows of each user who has likes enough, in time order."""
     order = np.lexsort((ratings.movie_ids, ratings.times, ratings.users))
     ends = np.flatnonzero(np.diff(ratings.users[order])) + 1
@@ -162,7 +162,15 @@ def _ndcg(hits: NDArray[np.bool_], ideal: int) -> float:
     return float(discounts[: len(hits)][hits].sum() / discounts[:ideal].sum())
 
 
-def paired(ours: Floats, theirs: Floats) -> tuple[float, float]:
-    """The mean difference over the same cases, and its standard error."""
+def paired(ours: Floats, theirs: Floats, users: Ints | None = None) -> tuple[float, float]:
+    """The mean difference over the same cases, and its standard error.
+
+    ``users`` tells whose each case is, where several may be one user's: those are not independent.
+    """
     differences = ours - theirs
-    return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(differences)))
+    mean = float(differences.mean())
+    if users is None:
+        return mean, float(differences.std(ddof=1) / np.sqrt(len(differences)))
+    sums = np.bincount(np.unique(users, return_inverse=True)[1], differences - mean)
+    few = len(sums) / max(1, len(sums) - 1)
+    return mean, float(np.sqrt(few * np.square(sums).sum()) / len(differences))

@@ -1,8 +1,5 @@
-"""Verbs that bring a day into Postgres, keep deleted users deleted, and measure how fast it goes."""
+"""Verbs that bring a day into Postgres, and keep deleted users deleted."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,9 +10,7 @@ from recommender.settings import DeletionSettings
 from recommender.verbs.opening import day_option, open_data, open_database, open_models, say, tell
 
 if TYPE_CHECKING:
-    from recommender.bench import Bench, Measured
     from recommender.daily.loading import LoadReport
-    from recommender.progress import Progress
 
 
 @click.command()
@@ -96,71 +91,3 @@ def honour_deletions() -> None:
     for name in found.strangers:
         say(f"  {name} is of a client that is not here, and was left alone")
     tell({"verb": "honour-deletions", **asdict(found)})
-
-
-@click.group()
-def bench() -> None:
-    """Measure with a made-up day, against an own Postgres in a temporary folder."""
-
-
-rows_option = click.option("--rows", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
-
-
-@bench.command("process")
-@rows_option
-@json_option
-def bench_process(rows: int, as_json: bool) -> None:
-    """Rows a second from raw to processed, without a champion, so without tastes."""
-    from recommender.bench import measure_process
-
-    _bench(measure_process, rows, as_json)
-
-
-@bench.command("load")
-@rows_option
-@json_option
-def bench_load(rows: int, as_json: bool) -> None:
-    """Rows a second from processed to Postgres, and how many times as fast as one commit per row that is."""
-    from recommender.bench import measure_load
-
-    _bench(measure_load, rows, as_json)
-
-
-def _bench(measure: "Callable[[Bench, int, Progress], list[Measured]]", rows: int, as_json: bool) -> None:
-    from recommender.progress import bars
-
-    with _place() as place, bars() as progress:
-        found = measure(place, rows, progress)
-    single = found[-1].rate if len(found) > 1 else None
-    records = [
-        one.as_json() | ({"times_single": round(one.rate / single, 1)} if single else {}) for one in found
-    ]
-    if as_json:
-        say(json.dumps(records))
-    for one, record in zip(found, [] if as_json else records, strict=False):
-        peak = f", {one.peak_mb:,.0f} MB at most" if one.peak_mb else ""
-        times = f", {record['times_single']:,} times one commit per row" if single else ""
-        say(f"{one.what}: {one.rows:,} rows in {one.seconds:.2f} s: {one.rate:,.0f} rows/s{times}{peak}")
-    tell(records)
-
-
-@contextmanager
-def _place() -> "Iterator[Bench]":
-    import tempfile
-    from pathlib import Path
-
-    from recommender.bench import CLIENT, Bench
-    from recommender.database import open_engine, transaction
-    from recommender.files import Store
-    from recommender.local.scratch import scratch_database
-    from recommender.model_store import ModelStore
-
-    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name, scratch_database(Path(name)) as urls:
-        from recommender import accounts
-
-        with transaction(open_engine(urls.owner)) as connection:
-            accounts.register(connection, CLIENT, CLIENT, f"{CLIENT}@example.org", "nobody signs in")
-        folder = Path(name)
-        models = ModelStore.at(folder / "models", folder / "cache")
-        yield Bench(open_engine(urls.pipeline), Store.at(folder / "data"), models)

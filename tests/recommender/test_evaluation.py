@@ -62,6 +62,14 @@ def test_a_paired_difference_has_its_standard_error() -> None:
     assert error == pytest.approx(1 / 3)
 
 
+def test_cases_of_one_user_count_as_less_than_cases_of_two() -> None:
+    ours, theirs = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 1.0])
+    assert paired(ours, theirs, np.array([7, 8, 9])) == pytest.approx(paired(ours, theirs))
+    twice = np.repeat(ours, 2), np.repeat(theirs, 2), np.repeat([7, 8, 9], 2)
+    assert paired(*twice) == pytest.approx(paired(ours, theirs))
+    assert paired(*twice[:2])[1] < paired(*twice)[1]
+
+
 def test_held_out_users_are_not_in_training_and_their_parts_are_whole(ratings: Ratings) -> None:
     split = strong_split(ratings, seed=3, held_out=50)
     assert len(split.cases) == 50
