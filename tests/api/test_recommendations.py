@@ -99,8 +99,10 @@ def test_batches_that_cross_do_not_deadlock(client: httpx.Client, rows: Engine) 
 
     def batch(n: int) -> int:
         with rows.begin() as connection:
+            mine = text("SELECT FROM users WHERE user_id = ANY(:u) ORDER BY user_id FOR NO KEY UPDATE")
+            connection.execute(mine, {"u": users})  # in order, so that a deadlock is not of our making
             stale = text("UPDATE users SET taste = NULL, space = NULL WHERE user_id = ANY(:u)")
-            connection.execute(stale, {"u": sorted(users)})
+            connection.execute(stale, {"u": users})
         return client.post("/recommendations/batch", json={"users": orders[n % 2]}).status_code
 
     with ThreadPoolExecutor(8) as pool:

@@ -4,6 +4,7 @@ small stand-ins keep what they did in files. What goes into the images is a file
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_hears_ctrl_c,
         )
 
     def wait_for(self, name: str) -> None:
@@ -153,3 +155,8 @@ def make_machine(folder: Path) -> Machine:
 
 def is_root() -> bool:
     return os.geteuid() == 0
+
+
+def _hears_ctrl_c() -> None:
+    """Whoever runs the tests in the background has it ignored, and a shell cannot undo that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
