@@ -5,8 +5,8 @@ from dashboards.boards.firing import firing_table
 from dashboards.boards.objectives import (
     ANSWERED,
     FAST,
-    WITHIN_250_MS,
-    WITHOUT_ERROR,
+    answered,
+    at_once,
     budget_left,
 )
 from dashboards.boards.panels import (
@@ -42,27 +42,15 @@ def well() -> Row:
                 Query(rate(REQUESTS)),
                 look=Look(4, 4, decimals=1),
             ),
-            stat_panel(
+            answered(
                 "Without a server error",
                 "Share of the requests in the time shown that were not answered 5xx. The objective is "
                 "99.9 %.",
-                "percentunit",
-                Query(WITHOUT_ERROR),
-                limits=high_is_well(0.99, 0.999),
-                runbook="MarqueeErrorsBurnFast",
-                look=Look(4, 4, decimals=2),
-                empty="no requests",
             ),
-            stat_panel(
+            at_once(
                 "Below 250 ms",
                 "Share of the requests in the time shown that were answered in 250 ms. The objective is "
                 "99 %.",
-                "percentunit",
-                Query(WITHIN_250_MS),
-                limits=high_is_well(0.95, 0.99),
-                runbook="MarqueeLatencyBurnFast",
-                look=Look(4, 4, decimals=2),
-                empty="no requests",
             ),
             stat_panel(
                 "Error budget left",

@@ -1,6 +1,9 @@
 """What the two objectives count, as rules/slo.yaml does."""
 
-from dashboards.boards.queries import grown, share
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from dashboards.boards.panels import Look, high_is_well, stat_panel
+from dashboards.boards.queries import Query, grown, share
 
 COUNTED = 'handler!~"none|/ops.*"'
 INTERACTIVE = 'handler!~"none|/ops.*|/token|/create-client|/ratings|/recommendations/batch|.*/export"'
@@ -19,3 +22,24 @@ def budget_left(bad: str, whole: str, allowed: float) -> str:
     """Of what may go wrong in 30 days, the share that has not."""
     gone_wrong, counted = (f"sum_over_time({rule}{{here}}[30d])" for rule in (bad, whole))
     return f"1 - {gone_wrong} / ({counted} > 0) / {allowed}"
+
+
+def answered(title: str, description: str) -> Panel:
+    return _objective(title, description, WITHOUT_ERROR, (0.99, 0.999), "MarqueeErrorsBurnFast")
+
+
+def at_once(title: str, description: str) -> Panel:
+    return _objective(title, description, WITHIN_250_MS, (0.95, 0.99), "MarqueeLatencyBurnFast")
+
+
+def _objective(title: str, description: str, good: str, limits: tuple[float, float], runbook: str) -> Panel:
+    return stat_panel(
+        title,
+        description,
+        "percentunit",
+        Query(good),
+        limits=high_is_well(*limits),
+        runbook=runbook,
+        look=Look(4, 4, decimals=2),
+        empty="no requests",
+    )

@@ -3,7 +3,7 @@
 from dashboards.boards.board import Board, Row
 from dashboards.boards.feedback import through
 from dashboards.boards.firing import firing_count, firing_table
-from dashboards.boards.objectives import WITHIN_250_MS, WITHOUT_ERROR
+from dashboards.boards.objectives import answered, at_once
 from dashboards.boards.panels import Look, high_is_well, low_is_well, series_panel, stat_panel
 from dashboards.boards.queries import Query, age, figure, grown, quantile, rate, share
 
@@ -19,27 +19,15 @@ def well() -> Row:
         "Is it well?",
         [
             firing_count(),
-            stat_panel(
+            answered(
                 "Viewers served",
                 "Share of requests in the time shown that were answered without an error of ours. Goal: "
                 "99.9 %.",
-                "percentunit",
-                Query(WITHOUT_ERROR),
-                limits=high_is_well(0.99, 0.999),
-                runbook="MarqueeErrorsBurnFast",
-                look=Look(4, 4, decimals=2),
-                empty="no requests",
             ),
-            stat_panel(
+            at_once(
                 "Served at once",
                 "Share of requests in the time shown that were answered in a quarter of a second. Goal: "
                 "99 %.",
-                "percentunit",
-                Query(WITHIN_250_MS),
-                limits=high_is_well(0.95, 0.99),
-                runbook="MarqueeLatencyBurnFast",
-                look=Look(4, 4, decimals=2),
-                empty="no requests",
             ),
             stat_panel(
                 "Personal lists",
