@@ -195,10 +195,17 @@ check() {
   "$state/env-test/bin/python" -m "$tool" "$@"
 }
 
+# By cores, since much of a test is waiting for processes: at least two, and no more than there are long files.
+workers() {
+  local cores
+  cores=$(nproc)
+  echo $((cores < 2 ? 2 : cores > 6 ? 6 : cores))
+}
+
 run_tests() {
-  local chosen=()
+  local full=
   if [[ ${1:-} == --full ]]; then
-    chosen=(-m "" -rs)
+    full=yes
     shift
   fi
   prepare_state
@@ -207,14 +214,16 @@ run_tests() {
   need_checkov
   export XDG_CACHE_HOME=$state/cache HYPOTHESIS_STORAGE_DIRECTORY=$state/cache/hypothesis
   export RUFF_CACHE_DIR=$state/cache/ruff MYPY_CACHE_DIR=$state/cache/mypy
+  unset PYTHONDONTWRITEBYTECODE # each worker, and each process of a test, would compile everything anew
   if (($#)); then
-    check pytest "${chosen[@]}" --capture=no "$@"
+    check pytest ${full:+-m "" -rs} --capture=no "$@"
     return
   fi
   check ruff check .
   check ruff format --check .
   check mypy
-  check pytest "${chosen[@]}"
+  check pytest --numprocesses "$(workers)" --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
+  [[ -z $full ]] || check pytest -m full -rs # these measure and break things: one after another
 }
 
 on_cluster() {

@@ -20,15 +20,17 @@ from recommender.schema import migrate
 
 PASSWORDS = {role: f"p_{role}_in_tests" for role in (*ROLES, ANALYST)}
 TEMPLATE = "template_marquee"
+FAST = {"fsync": "off", "full_page_writes": "off", "scram_iterations": "1"}  # nothing here is kept or secret
 _number = count(1)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="marquee-"))
-    server = Server(folder, "secret", folder / "log", {"fsync": "off", "full_page_writes": "off"})
+    server = Server(folder, "secret", folder / "log", FAST)
     try:
         server.start()
+        _run(server, "ALTER ROLE postgres PASSWORD 'secret'")  # with as few iterations
         yield server
     finally:
         server.stop()
@@ -49,9 +51,14 @@ def template(server: Server) -> str:
 def database(server: Server, template: str) -> Iterator[PerRole[str]]:
     """A copy of a database, as each of its roles."""
     name = f"test_{next(_number)}"
-    _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    copy(server, template, name)
     yield _let_roles_in(server.url(name))
     _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def copy(server: Server, template: str, name: str) -> None:
+    """File by file, which takes half the time of a copy that goes through the log."""
+    _run(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
 
 
 @pytest.fixture

@@ -25,18 +25,18 @@ from recommender.learning.judging import evaluate
 from recommender.learning.publishing import publish
 from recommender.learning.refolding import refold
 from recommender.learning.training import train
-from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole, role_urls
 from recommender.model_store import ModelStore
 from recommender.roles import make_roles
 from simulator.history import write_history
-from tests.conftest import PASSWORDS
+from tests.conftest import PASSWORDS, copy
+from tests.ports import free_port
 
 PASSWORD = "kites over the harbour"
 KEYS = "now:Zk3u8Qw1pLr6Tz0vXy5bNc7mGh2jDf9s,old:Rt5yHn8uJm2iKo4pLq6wEs1xDc3vFg7b"
 STARTER = Path(recommender.__file__).parent / "starter"
-DEADLINE_S = 20
+DEADLINE_S = 60
 LAST_DAY = date(2025, 12, 31)  # of the simulated histories
 SETTINGS = {
     "HOST": "127.0.0.1",
@@ -172,10 +172,7 @@ def _wait_for(service: Service) -> None:
 
 
 def database_of(server: Server, template: str, name: str) -> PerRole[str]:
-    admin = create_engine(server.url(), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    admin.dispose()
+    copy(server, template, name)
     inside = create_engine(server.url(name))
     make_roles(inside, PASSWORDS)
     inside.dispose()

@@ -11,12 +11,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
 
 from recommender.database import open_engine
-from recommender.local.ports import free_port
 from recommender.local.urls import PerRole
 from simulator.cli import main
 from simulator.errors import SimulatorError
 from simulator.question import checked
 from tests.api.conftest import PASSWORD, Service, run
+from tests.ports import free_port
 
 KEY = "vQ7rN2xKp9sLw4Tz"
 MOVIES = (

@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url
 
-from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole
 from tests.api.conftest import (
@@ -33,6 +32,7 @@ from tests.api.conftest import (
 )
 from tests.api.test_health import ONE_MOVIE
 from tests.conftest import PASSWORDS
+from tests.ports import free_port
 
 NOBODY = 54321  # has no entry in the list of users
 LATER = (  # read now what is imported later: this Python may lie where only root comes

@@ -16,9 +16,12 @@ from recommender.local import verbs
 from recommender.local.airflow import ADMIN
 from recommender.local.dag_runs import DagRuns
 from recommender.local.places import PROJECT, Places
-from recommender.local.ports import HOST, free_port
+from recommender.local.ports import HOST
 from recommender.local.steps import DAY
 from tests.local.conftest import processes_of
+from tests.ports import free_port
+
+pytestmark = pytest.mark.timeout(900)  # the first test waits for a platform of a dozen processes
 
 COPIED = ("api", "dags", "migrations", "recommender", "requirements", "simulator")
 KILLED = "process"
@@ -50,7 +53,7 @@ def clone(airflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's code, with the environment of Airflow that is there."""
     clone = tmp_path_factory.mktemp("clone") / "a fresh clone"
     for name in COPIED:
-        shutil.copytree(PROJECT / name, clone / name)
+        shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     places = Places(clone)
     places.state.mkdir()
     places.airflow_environment.symlink_to(airflow.parent.parent)

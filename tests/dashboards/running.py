@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-from recommender.local.ports import free_port
+from tests.ports import free_port
 
 PROMETHEUS = shutil.which("prometheus")
 DEADLINE_S = 60

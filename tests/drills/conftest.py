@@ -17,7 +17,6 @@ from recommender.database import open_engine
 from recommender.errors import Failed
 from recommender.local.monitoring import check_programs
 from recommender.local.places import Places
-from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import role_urls
 from recommender.roles import make_roles
@@ -26,6 +25,7 @@ from tests.api.conftest import database_of
 from tests.conftest import PASSWORDS
 from tests.drills.platform import CLIENT, Platform, Tell, yesterday
 from tests.drills.watching import Watch
+from tests.ports import free_port
 
 WELL = "well"  # the database that each drill has a copy of
 _number = count(1)

@@ -8,9 +8,9 @@ from secrets import token_hex
 import httpx
 import pytest
 
-from recommender.local.ports import free_port
 from tests.images.engine import Container, Engine, missing
 from tests.images.instructions import TARGETS
+from tests.ports import free_port
 
 PGDATA = "/var/lib/postgresql/18/docker"
 TOMBSTONE_KEY = "Bq4nWt7zKx2mVc9pLs5rYd8gHj3fTa6u"

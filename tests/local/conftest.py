@@ -17,9 +17,10 @@ def clone(tmp_path: Path) -> Path:
     """What a fresh clone holds, below a folder of mode 0700 with a space in its name."""
     clone = tmp_path / "a fresh clone"
     clone.mkdir(mode=0o700)
-    for name in [*IN_A_CLONE, "pyproject.toml", "setup.sh"]:
-        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy2
-        copy(PROJECT / name, clone / name)
+    for name in IN_A_CLONE:
+        shutil.copytree(PROJECT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.sh"):
+        shutil.copy2(PROJECT / name, clone)
     return clone
 
 

@@ -11,7 +11,8 @@ import pytest
 from recommender.errors import Failed
 from recommender.local import dag_runs
 from recommender.local.dag_runs import DagRuns
-from recommender.local.ports import HOST, free_port
+from recommender.local.ports import HOST
+from tests.ports import free_port
 
 Answer = tuple[str, dict[str, Any]]  # to what the path holds
 NONE_YET: Answer = ("run_type=asset_triggered", {"dag_runs": []})

@@ -19,8 +19,8 @@ from recommender.errors import Failed
 from recommender.local import monitoring, running
 from recommender.local.monitoring import JOB, RULES, Monitoring
 from recommender.local.places import Parts, Places
-from recommender.local.ports import free_port
 from tests.local.conftest import processes_of, setup
+from tests.ports import free_port
 
 WITHIN_S = 60
 MISSING = r"There is no {} on this machine.* sudo apt install prometheus prometheus-alertmanager$"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from recommender.local import running
-from recommender.local.ports import free_port
 from tests.local.conftest import processes_of, setup
+from tests.ports import free_port
 
 
 def test_asked_for_help_it_says_what_it_can_do(clone: Path) -> None:

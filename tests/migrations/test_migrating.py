@@ -15,10 +15,10 @@ from sqlalchemy.exc import OperationalError
 
 from recommender.database import open_engine, wait_for_server
 from recommender.errors import Busy, Failed
-from recommender.local.ports import free_port
 from recommender.local.postgres import Server
 from recommender.local.urls import PerRole
 from recommender.schema import alembic_config, migrate, newest
+from tests.ports import free_port
 
 DONE = "The schema is at its newest version."
 
