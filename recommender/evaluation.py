@@ -77,15 +77,15 @@ class Average:
         return cls(len(values), mean, max(0.0, mean - reach), min(1.0, mean + reach))
 
 
-def strong_split(ratings: Ratings, seed: int, held_out: int | None = None) -> Split:
+def strong_split(ratings: Ratings, seed: int, held_out: int | None = None, part: int = 0) -> Split:
     """Whole users held out; of each a random 80 % of the likes and all low ratings are the history.
 
-    The histories carry no times: the order of a random draw means nothing.
+    The histories carry no times: the order of a random draw means nothing. Parts of one seed share no user.
     """
     rng = np.random.default_rng(seed)
     rows = list(by_user(ratings))
     count = held_out or max(_HELD_OUT_LEAST, round(_HELD_OUT_SHARE * len(rows)))
-    tested = np.sort(rng.permutation(len(rows))[:count])
+    tested = np.sort(rng.permutation(len(rows))[part * count : (part + 1) * count])
     if len(tested) == len(rows):
         raise BadInput(f"{len(rows)} users with {FEWEST_LIKES} likes are too few to hold {count} out")
     cases = [_drawn(ratings.take(rows[user]), rng) for user in tested]

@@ -69,10 +69,10 @@ def tastes(model: Model, histories: Histories, wishes: Wishes = MappingProxyType
     known = np.bincount(histories.users[rows >= 0], minlength=len(histories))
     said = (rows >= 0) & (values != 0)
     vectors = _table(histories, said, values, rows, len(model.movie_ids)) @ model.left
+    vectors *= model.trust(known)
     for place, preferences in wishes.items():
         vectors[place] += model.taste(_NOTHING, preferences).preferences
-    half_lives = known / model.parameters.prior_half
-    return Tastes(vectors, known, (model.parameters.prior * 0.5**half_lives).astype(np.float32))
+    return Tastes(vectors, known, model.prior_weight(known).astype(np.float32))
 
 
 def genre_counts(catalogue: Catalogue, histories: Histories) -> tuple[Single, Ints]:

@@ -83,11 +83,13 @@ def _digest(stream: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def seal_as_it_is(store: Store, folder: str, about: Mapping[str, Any]) -> Manifest:
-    """For a folder that somebody else has filled."""
+def seal_as_it_is(
+    store: Store, folder: str, about: Mapping[str, Any], besides: tuple[str, ...] = ()
+) -> Manifest:
+    """For a folder that somebody else has filled; paths that start as one of ``besides`` are not of it."""
     entries = []
     for path in store.files(folder):
-        if path != MANIFEST:
+        if path != MANIFEST and not path.startswith(besides):
             with store.reading(f"{folder}/{path}") as stream:
                 digest = _digest(stream)
             entries.append(Entry(path, digest, store.size(f"{folder}/{path}")))

@@ -12,14 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from recommender import artifact
 from recommender.catalogue import Catalogue, rows_in
-from recommender.errors import BadArtifact
+from recommender.errors import BadArtifact, BadInput
 from recommender.factors import completed, even_features, features, learned
 from recommender.history import History
-from recommender.statistics import Statistics, rating_values, summed
+from recommender.parameters import checked
+from recommender.statistics import Statistics, newest, rating_values, summed
 
 _MIDDLE = 2.75  # of the scale of preferences: neither for nor against
 _RANK = 2.9  # times the square root of the movies that are solved for: more fits noise, less is too coarse
 _RANK_STEP, _LOWEST_RANK, _HIGHEST_RANK = 16, 32, 256
+_EVEN = 0.01  # a direction with this share of the first one's variance is believed as much after any history
+_LEAST = 1e-30  # stands for zero
+_BEFORE = {"doubt": 0.0}  # what a card means that does not name it
+_LATER = ("doubt", "doubt_half")  # apart in a card: readers from before them refuse what they do not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Parameters:
     rank: int | None = None  # None = by the number of movies that are solved for
     prior: float = 0.1  # weight of popularity for an empty history
     prior_half: float = 7.0  # ratings after which it has halved
+    doubt: float = 0.2  # of an empty history, as a share of the first direction's variance
+    doubt_half: float = 1.5  # ratings after which it has halved
     preference: float = 2.0  # liked movies that a step on the scale of preferences is worth
     recency_span: float = 5.0
     recency_floor: float = 0.15
@@ -42,11 +49,12 @@ DEFAULTS = Parameters()
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """vector = contributions of the rows + preferences, in the space of one model."""
+    """vector = trust · contributions of the rows + preferences, in the space of one model."""
 
     vector: NDArray[np.float32]
     rows: NDArray[np.int64]  # of the model, one per movie of the history that it knows
     values: NDArray[np.float32]  # what each of them counts for
+    trust: NDArray[np.float32]  # how far each direction is believed, with so many ratings
     preferences: NDArray[np.float32]
     has_preferences: bool
     prior_weight: float
@@ -64,7 +72,9 @@ class Model:
         self.prior: NDArray[np.float32] = tables["prior"]  # likes, as a share of the most liked movie's
         self.genre_factors: NDArray[np.float32] = tables["genre_factors"]  # genres by rank
         self.genres: tuple[str, ...] = tuple(card["genres"])
-        self.parameters = parameters_of(card)
+        written = {**_BEFORE, **card["parameters"], **card.get("fold", {})}
+        self.parameters = parameters_of({"parameters": written})
+        self._variance = _variance(self.right)
 
     def rows(self, movie_ids: ArrayLike) -> NDArray[np.int64]:
         """The row of each id, -1 where the model does not know the movie."""
@@ -78,8 +88,9 @@ class Model:
         rows, values = rows[known], values[known]
         wishes = {genre: mark for genre, mark in preferences.items() if genre in self.genres}
         preferred = self._preferred(wishes)
-        vector = np.asarray(values @ self.left[rows] + preferred, np.float32)
-        return Taste(vector, rows, values, preferred, bool(wishes), self._prior_weight(len(rows)))
+        trust, weight = self.trust(np.array(len(rows))), float(self.prior_weight(np.array(len(rows))))
+        vector = np.asarray(trust * (values @ self.left[rows]) + preferred, np.float32)
+        return Taste(vector, rows, values, trust, preferred, bool(wishes), weight)
 
     def scores(self, taste: Taste) -> NDArray[np.float32]:
         """What the taste says of every movie, the popularity prior included."""
@@ -102,8 +113,16 @@ class Model:
         marks = np.array([mark - _MIDDLE for mark in wishes.values()], np.float32)
         return np.asarray(self.parameters.preference * (marks @ self.genre_factors[rows]), np.float32)
 
-    def _prior_weight(self, ratings: int) -> float:
-        return float(self.parameters.prior * 0.5 ** (ratings / self.parameters.prior_half))
+    def prior_weight(self, ratings: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(self.parameters.prior * 0.5 ** (ratings / self.parameters.prior_half))
+
+    def trust(self, ratings: NDArray[np.int64]) -> NDArray[np.float32]:
+        """By direction, on a new last axis: a few ratings tell the ways in which people differ most.
+
+        A ridge that goes as ratings come: that of the fit is right for histories as long as those it saw.
+        """
+        doubt = (self.parameters.doubt * 0.5 ** (ratings / self.parameters.doubt_half))[..., None]
+        return np.asarray(self._variance * (1 + doubt / _EVEN) / (self._variance + doubt), np.float32)
 
     @property
     def _tables(self) -> dict[str, NDArray[Any]]:
@@ -123,7 +142,7 @@ class Model:
         tables, card, found = artifact.read(folder, version)
         try:
             return cls(tables, card, found)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, BadInput) as error:
             raise BadArtifact(f"{folder.name} was made by other code: {error}") from None
 
 
@@ -135,13 +154,17 @@ def fit_model(
     parameters: Parameters = DEFAULTS,
     data: Mapping[str, Any] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda _: None,
+    times: ArrayLike | None = None,
 ) -> Model:
     """One entry per rating; users are codes of any kind; movies outside the catalogue are left out.
 
-    ``data`` describes where the ratings come from and goes into the card as it stands.
+    ``data`` describes where the ratings come from and goes into the card as it stands. ``times`` tell which
+    ratings of a user who has very many are the newest; without them those of the highest ids are.
     """
     ids, p = np.asarray(movie_ids, np.int64), parameters
-    known = catalogue.rows(ids) >= 0
+    known = np.flatnonzero(catalogue.rows(ids) >= 0)
+    moments = None if times is None else np.asarray(times, np.float64)[known]
+    known = known[newest(np.asarray(users)[known], ids[known], moments)]
     progress("summing the ratings")
     columns = np.asarray(users)[known], ids[known], np.asarray(ratings)[known]
     sums = summed(*columns, p.values, p.dense_limit)
@@ -156,9 +179,9 @@ def fit_sums(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Model:
     """``about`` goes into the card as it stands."""
-    rows, p = catalogue.rows(sums.dense), parameters
+    rows, p = catalogue.rows(sums.solved), parameters
     progress(f"solving for {len(rows):,} movies")
-    ridge = p.ridge * sqrt(sums.counts[rows_in(sums.movie_ids, sums.dense)].mean())
+    ridge = p.ridge * sqrt(sums.counts[rows_in(sums.movie_ids, sums.solved)].mean())
     described = catalogue.genre_matrix, catalogue.years
     rank = rank_for(len(rows)) if p.rank is None else p.rank
     found = learned(sums.gram, features(*described)[rows], ridge, p.feature_weight, rank)
@@ -171,8 +194,10 @@ def fit_sums(
         "prior": prior,
         "genre_factors": _genre_factors(catalogue, factors.left, prior),
     }
+    written = asdict(parameters)
     card = {
-        "parameters": asdict(parameters),
+        "fold": {name: written.pop(name) for name in _LATER},
+        "parameters": written,
         "genres": list(catalogue.genres),
         "rank": factors.left.shape[1],
         "movies": len(catalogue),
@@ -182,6 +207,12 @@ def fit_sums(
         "ratings": int(sums.counts.sum()),
     }
     return Model(tables, *artifact.sealed(tables, {**card, **about}))
+
+
+def _variance(right: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of each direction among what users are predicted, as a share of the first one's; above zero."""
+    found = np.einsum("ij,ij->j", right, right, dtype=np.float64)
+    return np.asarray(np.maximum(found, _LEAST) / max(_LEAST, found.max(initial=0)))
 
 
 def rank_for(movies: int) -> int:
@@ -207,6 +238,4 @@ def _genre_factors(
 
 
 def parameters_of(card: Mapping[str, Any]) -> Parameters:
-    written = card["parameters"]
-    lists: dict[str, Any] = {name: tuple(v) for name, v in written.items() if isinstance(v, list | tuple)}
-    return Parameters(**{**written, **lists})
+    return Parameters(**checked(card["parameters"]))

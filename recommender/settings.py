@@ -86,6 +86,11 @@ class DataSettings(Refusing):
     reject_limit: float = Field(
         0.2, ge=0, le=1, description="Share of a day's rows that may be refused before the day is stopped."
     )
+    learn_users: int = Field(
+        1_000_000,
+        ge=1,
+        description="Users of one client that are learned from; of more, those who came first.",
+    )
 
 
 class DeletionSettings(Refusing):

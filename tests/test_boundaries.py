@@ -18,8 +18,8 @@ MAY = {
     "dashboards": set(),
 }
 ORDER = """
-    errors settings files manifests days titles catalogue history statistics factors artifact model
-    model_store folding diversity ranking together evaluation library
+    errors settings files manifests days titles catalogue history products statistics factors artifact
+    parameters model model_store folding diversity ranking together evaluation tuning library
     backups tables database schema roles bulk unloading tombstones deletions accounts movies users registry
     runs exposure figures histories
     progress imports daily learning bench local spoken verbs cli

@@ -1,74 +1,98 @@
-"""The statistics of a snapshot, shard by shard: each may be counted by a task of its own, and they add up."""
+"""The statistics of a snapshot, shard by shard: each may be counted by a task of its own, and they add up.
 
-import hashlib
-import json
+What is counted is kept. The statistics of the next snapshot are made of the newest that are kept by counting
+only users whose rows are not the same; the outcome is that of counting all of them, byte for byte.
+"""
+
 from collections.abc import Callable
-from functools import reduce
-from operator import add
+from contextlib import suppress
+from dataclasses import replace
 
-import numpy as np
-
-from recommender.errors import BadInput
+from recommender.days import TRAINING
+from recommender.errors import BadInput, NotFound
 from recommender.files import Store
-from recommender.learning.snapshots import CATALOGUE, Snapshot, open_snapshot, shard_file
-from recommender.manifests import verify
+from recommender.learning.changes import Changes
+from recommender.learning.kept_statistics import Shard
+from recommender.learning.snapshots import Snapshot, open_snapshot
 from recommender.model import DEFAULTS, Parameters
-from recommender.statistics import Statistics, most_rated, summed_over
+from recommender.statistics import Statistics, merged, summed_over
+
+Progress = Callable[[str], None]
 
 
-def count_shard(data: Store, digest: str, shard: int, parameters: Parameters = DEFAULTS) -> Statistics:
-    """Counts the shard and keeps its statistics beside it."""
+def count_shard(
+    data: Store,
+    digest: str,
+    shard: int,
+    parameters: Parameters = DEFAULTS,
+    progress: Progress = lambda _: None,
+) -> Statistics:
+    """Of all that the shard holds, or of what is not as it was counted for an earlier snapshot; kept."""
     snapshot = open_snapshot(data, digest)
     if shard not in snapshot.shards:
         raise BadInput(f"Data {digest} are in {len(snapshot.shards)} shards, there is no shard {shard}.")
-    counted = _counted(snapshot, shard, parameters)
-    with data.writing(snapshot.path(statistics_file(shard, parameters))) as stream:
-        counted.write(stream)
-    return counted
+    return _counted(Shard.of(snapshot, shard, parameters), progress)
 
 
 def sum_shards(
     snapshot: Snapshot,
     parameters: Parameters = DEFAULTS,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     *,
     afresh: bool = False,
 ) -> Statistics:
-    """What is kept of ``count_shard`` is taken, unless afresh; the other shards are counted here."""
-    return reduce(
-        add, (_of_shard(snapshot, shard, parameters, progress, afresh) for shard in snapshot.shards)
+    """What ``count_shard`` has kept is taken; afresh, every row is counted, and nothing kept."""
+    shards = (Shard.of(snapshot, number, parameters) for number in snapshot.shards)
+    return merged(
+        _count_all(shard, progress) if afresh else _kept(shard, progress) or _counted(shard, progress)
+        for shard in shards
     )
 
 
-def statistics_file(shard: int, parameters: Parameters) -> str:
-    """Names the parameters that the statistics depend on."""
-    what = json.dumps([parameters.values, parameters.dense_limit])
-    return f"statistics-{hashlib.sha256(what.encode()).hexdigest()[:8]}-{shard:03}.npz"
+def _kept(shard: Shard, progress: Progress) -> Statistics | None:
+    try:
+        return shard.kept()
+    except (BadInput, NotFound) as error:
+        progress(f"shard {shard.number + 1} is counted again: {error}")
+        return None
 
 
-def _of_shard(
-    snapshot: Snapshot, shard: int, parameters: Parameters, progress: Callable[[str], None], afresh: bool
-) -> Statistics:
-    path = snapshot.path(statistics_file(shard, parameters))
-    if not afresh and snapshot.store.exists(path):
+def _counted(shard: Shard, progress: Progress) -> Statistics:
+    for earlier in _earlier(shard):
         try:
-            with snapshot.store.reading(path) as stream:
-                return Statistics.read(stream)
-        except BadInput as error:
-            progress(f"shard {shard + 1} is counted again: {error}")
-    progress(f"counting shard {shard + 1} of {len(snapshot.shards)}")
-    return _counted(snapshot, shard, parameters)
+            if sums := _brought_up(earlier, shard, progress):
+                return sums
+        except (BadInput, NotFound) as error:  # of the rows to count it is said again, by who counts them all
+            progress(f"the statistics of {earlier.snapshot.digest} are of no use: {error}")
+    sums = _count_all(shard, progress)
+    shard.keep(sums, None)
+    return sums
 
 
-def _counted(snapshot: Snapshot, shard: int, parameters: Parameters) -> Statistics:
-    """Which movies are solved for is decided by the ratings of all shards."""
-    for entry in snapshot.manifest.files:
-        if entry.path in (CATALOGUE, shard_file(shard)):
-            verify(snapshot.store, snapshot.folder, entry)
-    movies = snapshot.table(CATALOGUE, ("movie_id", "ratings"))
-    ids, counts = (column.to_numpy() for column in movies.columns)
-    rated = counts > 0
-    dense = most_rated(ids[rated], counts[rated], parameters.dense_limit)
-    rows = snapshot.table(shard_file(shard), ("user_id", "movie_id", "rating"))
-    users, movie_ids, ratings = (np.asarray(column) for column in rows.columns)
-    return summed_over(dense, users, movie_ids, ratings, parameters.values)
+def _count_all(shard: Shard, progress: Progress) -> Statistics:
+    progress(f"counting shard {shard.number + 1} of {len(shard.snapshot.shards)}")
+    return summed_over(shard.dense(), *shard.rows(), shard.values)
+
+
+def _earlier(shard: Shard) -> list[Shard]:
+    """Of other snapshots in as many shards, where it is kept; the newest first."""
+    store, found = shard.snapshot.store, list[Shard]()
+    for digest in store.names(TRAINING):
+        with suppress(BadInput, NotFound):  # not sealed, or damaged, is nothing to start from
+            other = replace(shard, snapshot=open_snapshot(store, digest))
+            alike = digest != shard.snapshot.digest and other.snapshot.shards == shard.snapshot.shards
+            if alike and other.seal():
+                found.append(other)
+    return sorted(found, key=lambda other: (other.snapshot.about["day"], other.snapshot.digest), reverse=True)
+
+
+def _brought_up(earlier: Shard, shard: Shard, progress: Progress) -> Statistics | None:
+    """None where nothing would be saved."""
+    changes = Changes.between(earlier.rows(), shard.rows())
+    if not changes.are_few or (before := earlier.kept()) is None:
+        return None
+    progress(f"{changes.users:,} users changed: counted in place of all {changes.everybody:,}")
+    sums = shard.updated(before, changes.old, changes.new)
+    about = earlier.snapshot.about
+    shard.keep(sums, {"digest": about["digest"], "day": about["day"], "changed_users": changes.users})
+    return sums

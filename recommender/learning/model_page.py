@@ -19,6 +19,7 @@ Card = Mapping[str, Any]  # as the registry reads it, and its publications
 Table = list[Sequence[str]]
 _WHO = {"candidate": "this model", "champion": "champion then", "popularity": "popularity"}
 _PROTOCOLS = {"strong": "Held-out users", "newest": "The newest day"}
+_TOLD = {"strong": "held-out users", "temporal": "in time order"}
 _GROUPS = {
     "all": "all users",
     "new": f"new (up to {NEW} ratings)",
@@ -79,6 +80,9 @@ def _data(card: Card) -> str:
         ("code", f"marquee {card.get('code', 'of unknown version')}"),
         ("trained", minute(card["trained_at"])),
     ]
+    if left_out := data.get("left_out"):
+        who = ", ".join(f"{users:,} users of client {client}" for client, users in left_out.items())
+        rows.insert(2, ("left out", f"{who}: more than are learned from"))
     return _table(("what", "which"), rows)
 
 
@@ -124,8 +128,19 @@ def _coverage(metrics: Mapping[str, Any]) -> str:
 
 
 def _parameters(card: Card) -> str:
-    rows: Table = [(name, _value(card, name, value)) for name, value in card["parameters"].items()]
-    return f"## Parameters\n{_table(('name', 'value'), rows)}"
+    written = {**card["parameters"], **card.get("fold", {})}
+    rows: Table = [(name, _value(card, name, value)) for name, value in written.items()]
+    return f"## Parameters\n{_table(('name', 'value'), rows)}{_tuned(card.get('tuned'))}"
+
+
+def _tuned(tuned: Mapping[str, Any] | None) -> str:
+    """What the choice gained beside the defaults, on what was held back from training."""
+    if not tuned:
+        return ""
+    gains = [f"{_TOLD[p]} {gain['gain']:+.4f} ± {gain['error']:.4f}" for p, gain in tuned["gains"].items()]
+    sent = ", for histories of likes only" if tuned["history"] == "likes" else ""
+    where = f"on the data {tuned['digest']} of {tuned['day']}, by marquee {tuned['code']}{sent}"
+    return f"\n\nChosen {where}. NDCG@10 beside the defaults: {', '.join(gains)}."
 
 
 def _value(card: Card, name: str, value: Any) -> str:

@@ -23,6 +23,7 @@ class Reproduced:
     again: str | None  # what was trained now; None where the data are no longer whole
     deleted: int  # users of the data who were deleted since
     differences: tuple[str, ...]  # files of the artifact, and entries of its card
+    code: tuple[str, str]  # that fitted it, and that is here now
 
     @property
     def identical(self) -> bool:
@@ -34,7 +35,9 @@ class Reproduced:
             return f"{self.version} is not comparable: {users} of its data were deleted since."
         if self.identical:
             return f"identical: training again makes {self.version}."
-        return f"{self.version} differs from {self.again}, made now, in {', '.join(self.differences)}."
+        differs = f"{self.version} differs from {self.again}, made now, in {', '.join(self.differences)}."
+        was, now = self.code
+        return differs if was == now else f"{differs} The code changed: it was {was}, and is {now} now."
 
 
 def reproduce(
@@ -52,14 +55,16 @@ def reproduce(
     kept = models.load(version)
     with alone(engine):
         snapshot = open_snapshot(data, digest)
+        code = kept.card["code"], code_version()
         if deleted := deleted_users(engine, snapshot):
-            return Reproduced(version, None, deleted, ())
+            return Reproduced(version, None, deleted, (), code)
         for entry in snapshot.manifest.files:
             verify(data, snapshot.folder, entry)
-        if kept.card["code"] != code_version():
-            progress(f"{version} was made by code {kept.card['code']}, this is {code_version()}")
-        again = fitted(snapshot, kept.parameters, progress, again=kept.card)
-    return Reproduced(version, again.version, 0, tuple(_unequal(kept.card, again.card)))
+        if code[0] != code[1]:
+            progress("{} was made by code {}, this is {}".format(version, *code))
+        tuned = kept.card.get("tuned")
+        again = fitted(snapshot, kept.parameters, progress, tuned=tuned, again=kept.card)
+    return Reproduced(version, again.version, 0, tuple(_unequal(kept.card, again.card)), code)
 
 
 def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:

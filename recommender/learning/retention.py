@@ -1,19 +1,36 @@
 """How long the data of a training and its model are kept, and that nobody stays in them who was deleted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
+from recommender.catalogue import rows_in
+from recommender.daily.parquet import write_table
 from recommender.database import transaction
 from recommender.days import TRAINING, begins
+from recommender.errors import BadInput, NotFound
 from recommender.files import Store
-from recommender.learning.snapshots import GATE, NEWEST, Snapshot, shard_file
+from recommender.learning.changes import UserRows
+from recommender.learning.chosen import JOURNAL, PARAMETERS
+from recommender.learning.kept_statistics import Shard, kept_shards
+from recommender.learning.snapshots import (
+    CATALOGUE,
+    GATE,
+    NEWEST,
+    STATISTICS,
+    Snapshot,
+    drop_statistics,
+    sealed_snapshots,
+    shard_file,
+)
 from recommender.learning.training import alone
-from recommender.manifests import read_manifest, seal_as_it_is
+from recommender.manifests import seal_as_it_is
 from recommender.model_store import ModelStore
 from recommender.registry import fileless, let_files_go, lock_champion
 from recommender.unloading import Part
@@ -78,18 +95,22 @@ def tidy_snapshots(engine: Engine, data: Store) -> tuple[int, int]:
 
 def drop_old_snapshots(data: Store, keep: set[str]) -> int:
     """Those of the newest day stay: a training may be about to read them."""
-    sealed = list(_snapshots(data))
+    sealed = list(sealed_snapshots(data))
     newest = max((snapshot.about["day"] for snapshot in sealed), default=None)
     stay = keep | {snapshot.digest for snapshot in sealed if snapshot.about["day"] == newest}
-    gone = [digest for digest in data.names(TRAINING) if digest not in stay]
+    names = [name for name in data.names(TRAINING) if f"{TRAINING}/{name}" not in (PARAMETERS, JOURNAL)]
+    gone = [digest for digest in names if digest not in stay]
     for digest in gone:
         data.delete(f"{TRAINING}/{digest}")
+    for snapshot in sealed:  # whose statistics are of use to the next, the others are only kept to be read
+        if snapshot.about["day"] != newest:
+            drop_statistics(data, snapshot.folder)
     return len(gone)
 
 
 def erase_users(engine: Engine, data: Store) -> int:
     """Takes users who were deleted out of every snapshot; how many rows of whom there were."""
-    return sum(_erase(engine, snapshot) for snapshot in _snapshots(data))
+    return sum(_erase(engine, snapshot) for snapshot in sealed_snapshots(data))
 
 
 def deleted_users(engine: Engine, snapshot: Snapshot) -> int:
@@ -97,12 +118,6 @@ def deleted_users(engine: Engine, snapshot: Snapshot) -> int:
     with transaction(engine) as connection:
         alive = sum(len(_alive(connection, users)) for users in _trained(snapshot))
     return int(snapshot.about["users"]) - alive
-
-
-def _snapshots(data: Store) -> Iterator[Snapshot]:
-    for digest in data.names(TRAINING):
-        if manifest := read_manifest(data, f"{TRAINING}/{digest}"):
-            yield Snapshot(data, manifest)
 
 
 def _trained(snapshot: Snapshot) -> Iterator[Ints]:
@@ -132,17 +147,43 @@ def _erase(engine: Engine, snapshot: Snapshot) -> int:
         }
     if not any(len(users) for users in gone.values()) and not snapshot.about.get("erasing"):
         return 0
-    for name in snapshot.store.names(snapshot.folder):
-        if name.startswith("statistics-"):
-            snapshot.store.delete(snapshot.path(name))
+    # Who was cut short does not know any more whom the statistics hold.
+    counted = [] if snapshot.about.get("erasing") else list(kept_shards(snapshot))
+    drop_statistics(snapshot.store, snapshot.folder, {shard.folder for shard in counted})
+    theirs = [UserRows.of(snapshot, k).of_users(gone[shard_file(k)]) for k in snapshot.shards]
     about = {key: value for key, value in snapshot.about.items() if key != "erasing"}
-    seal_as_it_is(snapshot.store, snapshot.folder, about | {"erasing": True})
+    _seal(snapshot, about | {"erasing": True})
     for name, users in gone.items():
         if len(users):
             _rewrite(snapshot, name, users)
-    erased = about["users"] - sum(len(users) for users in _trained(snapshot))
-    seal_as_it_is(snapshot.store, snapshot.folder, about | {"erased": erased})
+    _count_again(snapshot)
+    rewritten = _seal(snapshot, about | {"erasing": True})
+    for shard in counted:
+        _subtract(shard, rewritten, theirs[shard.number])
+    _seal(snapshot, about | {"erased": about["users"] - sum(len(users) for users in _trained(snapshot))})
     return len(np.unique(np.concatenate(list(gone.values()))))
+
+
+def _seal(snapshot: Snapshot, about: Mapping[str, Any]) -> Snapshot:
+    manifest = seal_as_it_is(snapshot.store, snapshot.folder, about, besides=(STATISTICS,))
+    return Snapshot(snapshot.store, manifest)
+
+
+def _subtract(shard: Shard, rewritten: Snapshot, rows: UserRows) -> None:
+    """What cannot be read is dropped: it would be counted again anyhow."""
+    after = replace(shard, snapshot=rewritten)
+    if after.seal():
+        return  # only users that it is not counted from are gone
+    try:
+        before = shard.kept()
+    except (BadInput, NotFound):
+        before = None
+    if before is None:
+        shard.snapshot.store.delete(shard.folder)
+    else:
+        about = {name: rewritten.about[name] for name in ("digest", "day")}
+        sums = after.updated(before, rows, UserRows.none())
+        after.keep(sums, about | {"erased_users": before.users - sums.users})
 
 
 def _rewrite(snapshot: Snapshot, name: str, without: Ints) -> None:
@@ -150,3 +191,16 @@ def _rewrite(snapshot: Snapshot, name: str, without: Ints) -> None:
     kept = table.filter(pa.array(~np.isin(table["user_id"].to_numpy(), without)))
     with snapshot.store.writing(snapshot.path(name)) as stream, Part(stream, table.schema) as part:
         part.add(kept)
+
+
+def _count_again(snapshot: Snapshot) -> None:
+    """The ratings of each movie in the catalogue, after rows were taken out of the shards."""
+    table = snapshot.table(CATALOGUE)
+    movie_ids = table["movie_id"].to_numpy()
+    counts = np.zeros(len(movie_ids), np.int64)
+    for shard in snapshot.shards:
+        rated = snapshot.table(shard_file(shard), ("movie_id",))["movie_id"].to_numpy()
+        counts += np.bincount(rows_in(movie_ids, rated), minlength=len(counts))
+    place = table.schema.get_field_index("ratings")
+    with snapshot.store.writing(snapshot.path(CATALOGUE)) as stream:
+        write_table(stream, table.set_column(place, table.schema.field(place), pa.array(counts)))

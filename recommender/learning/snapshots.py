@@ -1,6 +1,6 @@
 """What a model is trained and judged on: the ratings of one moment, in a folder named by their digest."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -19,12 +19,14 @@ from recommender.days import TRAINING
 from recommender.errors import BadInput, NotFound
 from recommender.evaluation import Ratings
 from recommender.files import Store
-from recommender.learning.training_data import OF_GATE, OF_NEWEST, TO_TRAIN, Named, name_data
+from recommender.learning.training_data import MOST_USERS, OF_GATE, OF_NEWEST, TO_TRAIN, Named, name_data
 from recommender.manifests import Making, Manifest, read_manifest, verify
+from recommender.statistics import newest
 from recommender.unloading import Part, Rows, copy_out
 
 Progress = Callable[[str], None]
 CATALOGUE, GATE, NEWEST = "catalogue.parquet", "gate.parquet", "newest.parquet"
+STATISTICS = "statistics-"  # starts the names of folders, sealed by themselves, of what was counted
 
 
 def _always(name: str, kind: pa.DataType) -> "pa.Field[Any]":
@@ -103,6 +105,19 @@ def open_snapshot(store: Store, digest: str) -> Snapshot:
     return Snapshot(store, manifest)
 
 
+def sealed_snapshots(store: Store) -> Iterator[Snapshot]:
+    for digest in store.names(TRAINING):
+        if manifest := read_manifest(store, f"{TRAINING}/{digest}"):
+            yield Snapshot(store, manifest)
+
+
+def drop_statistics(store: Store, folder: str, kept: Collection[str] = ()) -> None:
+    """``kept`` are paths of those to be left."""
+    for name in store.names(folder):
+        if name.startswith(STATISTICS) and f"{folder}/{name}" not in kept:
+            store.delete(f"{folder}/{name}")
+
+
 def take_snapshot(
     engine: Engine,
     data: Store,
@@ -110,15 +125,18 @@ def take_snapshot(
     shards: int = 1,
     progress: Progress = lambda _: None,
     unless: Callable[[str], object] = lambda _: None,
+    most_users: int = MOST_USERS,
 ) -> Snapshot:
     """Data that are there already, and whole, are not written again, in however many shards they are.
 
     ``unless`` is given the digest before anything is written, and may raise.
     """
     with transaction(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
-        named = name_data(connection, day)
+        named = name_data(connection, day, most_users)
         digest = named.about["digest"]
         progress(f"{named.about['ratings']:,} ratings of {named.about['users']:,} users: data {digest}")
+        for client, users in named.left_out.items():
+            progress(f"LEFT OUT: {users:,} users of client {client}, who came after its first {most_users:,}")
         unless(digest)
         manifest = read_manifest(data, f"{TRAINING}/{digest}")
         if manifest is None or not _whole(data, manifest):
@@ -141,7 +159,8 @@ _COLUMNS = {"user_id": "i8", "movie_id": "i8", "rating": "f4", "rated_at": "i8"}
 
 
 def _write(connection: Connection, data: Store, named: Named, shards: int, progress: Progress) -> Manifest:
-    making = Making(data, f"{TRAINING}/{named.about['digest']}")
+    making = Making(data, folder := f"{TRAINING}/{named.about['digest']}")
+    drop_statistics(data, folder)
     counts = _write_shards(connection, making, named, shards)
     progress("ratings to train on are written; now those to judge by")
     _write_catalogue(making, named.catalogue, counts)
@@ -159,15 +178,34 @@ def _write_shards(connection: Connection, making: Making, named: Named, shards: 
         parts = [opened.enter_context(Part(file.as_file(), RATINGS_SCHEMA)) for file in files]
 
         def take(rows: Rows) -> None:
+            rows = rows[newest(rows["user_id"], rows["movie_id"], unix_seconds(rows["rated_at"]))]
             counts[:] += np.bincount(rows_in(movie_ids, rows["movie_id"]), minlength=len(counts))
             table, owner = _table(rows, RATINGS_SCHEMA), rows["user_id"] % shards
             for shard, part in enumerate(parts):
                 part.add(table.filter(pa.array(owner == shard)))
 
-        copy_out(connection, TO_TRAIN, named.to_train, _COLUMNS, take)
+        whole = _WholeUsers(take)
+        copy_out(connection, TO_TRAIN, named.to_train, _COLUMNS, whole.add)
+        whole.finish()
         for file, part in zip(files, parts, strict=True):
             file.rows = part.rows
     return counts
+
+
+class _WholeUsers:
+    """Of rows that come by user, hands on those of users who are complete."""
+
+    def __init__(self, take: Callable[[Rows], None]) -> None:
+        self._take, self._waiting = take, list[Rows]()
+
+    def add(self, rows: Rows) -> None:
+        rows = np.concatenate([*self._waiting, rows])
+        last = len(rows) and np.searchsorted(rows["user_id"], rows["user_id"][-1])
+        self._waiting = [rows[last:]]
+        self._take(rows[:last])
+
+    def finish(self) -> None:
+        self._take(*self._waiting)
 
 
 def _write_rows(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import date
 from heapq import nsmallest
 from importlib.metadata import version as installed
+from importlib.resources import files
 from itertools import chain
 from typing import Any
 
@@ -24,23 +25,49 @@ from recommender.history import History
 from recommender.learning.audience import describe
 from recommender.learning.counting import sum_shards
 from recommender.learning.snapshots import Snapshot, open_snapshot, shard_file, take_snapshot
+from recommender.learning.training_data import MOST_USERS
 from recommender.model import DEFAULTS, Model, Parameters, fit_sums
 from recommender.model_store import ModelStore
 from recommender.registry import register
 
 Progress = Callable[[str], None]
 AUDIENCE_USERS = 5_000
-_IN_CARD = ("digest", "day", "cutoff", "share", "ratings", "users")
+_IN_CARD = ("digest", "day", "cutoff", "share", "ratings", "users", "left_out")
+_FITTED_BY = (
+    *(
+        "history",
+        "products",
+        "statistics",
+        "factors",
+        "artifact",
+        "parameters",
+        "model",
+        "catalogue",
+        "titles",
+    ),
+    *(
+        "folding",
+        "learning/audience",
+        "learning/changes",
+        "learning/kept_statistics",
+        "learning/training_data",
+    ),
+)
 _LOCK = "hashtext('marquee.train')"
 _KNOWN = text("""
     SELECT version, status, artifact_url <> '' AS has_files FROM models
     WHERE card #>> '{data,digest}' = :digest AND card ->> 'code' = :code
-    AND card -> 'parameters' = CAST(:parameters AS jsonb) ORDER BY trained_at DESC, version
+    AND (card -> 'parameters') || coalesce(card -> 'fold', '{}') = CAST(:parameters AS jsonb)
+    ORDER BY trained_at DESC, version
 """)
 
 
 def code_version() -> str:
-    return installed("marquee")
+    """Of the package, and a digest of the code that a model's numbers come from."""
+    digest = hashlib.sha256()
+    for name in _FITTED_BY:
+        digest.update((files("recommender") / f"{name}.py").read_bytes())
+    return f"{installed('marquee')}+{digest.hexdigest()[:8]}"
 
 
 @contextmanager
@@ -66,22 +93,25 @@ def train(
     shards: int = 1,
     digest: str | None = None,
     parameters: Parameters = DEFAULTS,
+    tuned: Mapping[str, Any] | None = None,
+    most_users: int = MOST_USERS,
     progress: Progress = lambda _: None,
 ) -> str:
     """The candidate's version. A digest names a snapshot that was taken before; else one is taken now.
 
+    ``tuned`` says in the card how the parameters were chosen; ``most_users`` of a client are learned from.
     NothingToDo when the same was trained and judged already, unless a reason is given.
     """
     known = _known(engine, models, parameters, reason)
     with alone(engine):
         if digest is None:
-            snapshot = take_snapshot(engine, data, day, shards, progress, known)
+            snapshot = take_snapshot(engine, data, day, shards, progress, known, most_users)
         else:
-            snapshot = _whole(open_snapshot(data, digest))
+            snapshot = whole(open_snapshot(data, digest))
         if version := known(snapshot.digest):
             progress(f"{version} was fitted to these data already, and waits to be judged")
             return version
-        model = fitted(snapshot, parameters, progress)
+        model = fitted(snapshot, parameters, progress, tuned=tuned)
         if not _loads(models, model.version):  # the champion's files are not moved under its readers
             models.save(model)
         with transaction(engine) as connection:
@@ -99,15 +129,16 @@ def snapshot_to_train(
     reason: str | None = None,
     shards: int = 1,
     parameters: Parameters = DEFAULTS,
+    most_users: int = MOST_USERS,
     progress: Progress = lambda _: None,
 ) -> Snapshot:
     """For shards that are counted side by side before ``train`` is told the digest."""
     with alone(engine):
         known = _known(engine, models, parameters, reason)
-        return take_snapshot(engine, data, day, shards, progress, known)
+        return take_snapshot(engine, data, day, shards, progress, known, most_users)
 
 
-def _whole(snapshot: Snapshot) -> Snapshot:
+def whole(snapshot: Snapshot) -> Snapshot:
     if snapshot.about.get("erasing") or snapshot.about.get("erased"):
         raise Failed(f"Users of the data {snapshot.digest} were deleted since: take a snapshot again.")
     return snapshot
@@ -118,6 +149,7 @@ def fitted(
     parameters: Parameters = DEFAULTS,
     progress: Progress = lambda _: None,
     *,
+    tuned: Mapping[str, Any] | None = None,
     again: Mapping[str, Any] | None = None,
 ) -> Model:
     """The same bytes for the same data, parameters and code.
@@ -129,9 +161,10 @@ def fitted(
         snapshot.catalogue(),
         sum_shards(snapshot, parameters, progress, afresh=again is not None),
     )
-    data = again["data"] if again else {name: snapshot.about[name] for name in _IN_CARD}
+    data = again["data"] if again else {n: snapshot.about[n] for n in _IN_CARD if n in snapshot.about}
+    about = {"data": data, "code": code_version(), **({"tuned": tuned} if tuned else {})}
     try:
-        model = fit_sums(catalogue, sums, parameters, {"data": data, "code": code_version()}, progress)
+        model = fit_sums(catalogue, sums, parameters, about, progress)
     except BadInput as error:
         raise NothingToDo(f"Of the data {snapshot.digest} no model is made: {error}.") from None
     progress("describing the users that it learned from")

@@ -133,7 +133,7 @@ def test_the_dags_find_what_they_name() -> None:
     there = render({"airflow": {"enabled": True}})
     files = {"PersistentVolumeClaim/marquee-data", "PersistentVolumeClaim/marquee-models", "Secret/marquee"}
     assert wanted | files | {"Service/marquee-postgres"} <= there.titles
-    assert {"DATABASE_URL", "DATA_URL", "MODELS_URL", "REJECT_LIMIT"} <= set(
+    assert {"DATABASE_URL", "DATA_URL", "MODELS_URL", "REJECT_LIMIT", "LEARN_USERS"} <= set(
         there.one("ConfigMap", "marquee-pipeline")["data"]
     )
 

@@ -88,6 +88,7 @@ WRONG: list[tuple[Object, str]] = [
     ({"backup": {"keep": 0}}, "/backup/keep"),
     ({"backup": {"schedule": "at night"}}, "/backup/schedule"),
     ({"pipeline": {"rejectLimit": 2}}, "/pipeline/rejectLimit"),
+    ({"pipeline": {"learnUsers": 0}}, "/pipeline/learnUsers"),
     ({"airflow": {"serviceAccounts": []}}, "/airflow/serviceAccounts"),
     ({"monitoring": {"interval": 30}}, "/monitoring/interval"),
     ({"monitoring": {"interval": "5m"}}, "/monitoring/interval"),

@@ -1,15 +1,11 @@
 """Sums in whole numbers: parts make the whole, byte for byte."""
 
 import io
-from functools import reduce
-from operator import add
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from recommender import statistics
+from recommender import products as matrix
 from recommender.errors import BadInput
 from recommender.evaluation import Ratings
 from recommender.model import DEFAULTS
@@ -24,22 +20,9 @@ def written(sums: Statistics) -> bytes:
     return stream.getvalue()
 
 
-def part(ratings: Ratings, whole: Statistics, shard: int, shards: int) -> Statistics:
-    own = ratings.take(np.flatnonzero(ratings.users % shards == shard))
-    return summed_over(whole.dense, own.users, own.movie_ids, own.ratings, VALUES)
-
-
 @pytest.fixture(scope="module")
 def whole(ratings: Ratings) -> Statistics:
     return summed(ratings.users, ratings.movie_ids, ratings.ratings, VALUES, 200)
-
-
-@given(shards=st.permutations(range(5)))
-def test_shards_in_any_order_add_up_to_the_bytes_of_the_whole(
-    ratings: Ratings, whole: Statistics, shards: list[int]
-) -> None:
-    parts = [part(ratings, whole, shard, 5) for shard in shards]
-    assert written(reduce(add, parts)) == written(whole)
 
 
 def test_the_order_of_the_rows_means_nothing(ratings: Ratings, whole: Statistics) -> None:
@@ -73,7 +56,7 @@ def test_statistics_over_other_movies_are_not_added(whole: Statistics) -> None:
 
 
 def test_numbers_widen_where_the_sums_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics, "_LARGEST", 500)
+    monkeypatch.setattr(matrix, "_LARGEST", 500)
     users, movies = np.repeat(np.arange(4), 2), np.tile([1, 2], 4)
     whole = summed(users, movies, np.full(8, 5), VALUES, 10)
     halves = [summed_over(whole.dense, users[i : i + 4], movies[i : i + 4], [5] * 4, VALUES) for i in (0, 4)]
@@ -91,8 +74,8 @@ def test_half_of_the_products_and_its_mirror_are_the_whole(
     solved = whole.dense[places] == ratings.movie_ids
     table = np.zeros((people.max() + 1, len(whole.dense)), dtype)
     table[people[solved], places[solved]] = np.rint(10 * rating_values(ratings.ratings[solved], VALUES))
-    monkeypatch.setattr(statistics, "_LARGEST", largest)
-    monkeypatch.setattr(statistics, "_BLOCK", 37)
+    monkeypatch.setattr(matrix, "_LARGEST", largest)
+    monkeypatch.setattr(matrix, "BLOCK", 37)
     columns = ratings.users, ratings.movie_ids, ratings.ratings
     products = summed_over(whole.dense, *columns, VALUES).products
     assert products.dtype == dtype

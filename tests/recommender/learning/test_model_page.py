@@ -108,6 +108,12 @@ def test_a_first_version_has_no_column_for_a_champion() -> None:
     assert "champion then" not in text and "popularity" in text
 
 
+def test_users_who_are_left_out_are_said() -> None:
+    left_out = {**CARD, "data": {**CARD["data"], "left_out": {"3": 1200}}}
+    assert "1,200 users of client 3: more than are learned from" in page(left_out)
+    assert "more than are learned from" not in page(CARD)
+
+
 def test_a_bar_in_a_cell_does_not_break_the_table() -> None:
     text = page(CARD | {"code": "1|2"})
     assert r"1\|2" in text

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine
 
 from recommender.errors import BadInput, NotFound
-from recommender.learning.counting import count_shard, statistics_file
+from recommender.learning.counting import count_shard
+from recommender.learning.kept_statistics import Shard, kept_shards
 from recommender.learning.reproducing import Reproduced, reproduce
 from recommender.learning.retention import erase_users, tidy_snapshots
 from recommender.learning.snapshots import GATE, NEWEST, Snapshot, open_snapshot, shard_file
@@ -59,7 +60,10 @@ def test_how_it_differs_is_said(january: January) -> None:
     january.run("UPDATE models SET version = :other", other=other.version)
     outcome = again(january, other.version)
     assert (outcome.identical, outcome.again, outcome.differences) == (False, version, ("audience", "code"))
-    assert str(outcome) == f"{other.version} differs from {version}, made now, in audience, code."
+    assert str(outcome) == (
+        f"{other.version} differs from {version}, made now, in audience, code. "
+        f"The code changed: it was 0.0.1, and is {kept.card['code']} now."
+    )
 
 
 def test_the_same_data_exported_again_on_a_later_day_are_the_same(january: January) -> None:
@@ -74,8 +78,7 @@ def test_what_was_counted_before_is_not_believed(january: January) -> None:
     version = january.train()
     snapshot = january.trained_on(version)
     counted = count_shard(january.data, snapshot.digest, 0)
-    with january.data.writing(snapshot.path(statistics_file(0, DEFAULTS))) as stream:
-        replace(counted, likes=counted.likes[::-1]).write(stream)
+    Shard.of(snapshot, 0, DEFAULTS).keep(replace(counted, likes=counted.likes[::-1]), None)
     assert again(january, version).identical
 
 
@@ -98,7 +101,7 @@ def test_deleted_users_are_erased_from_the_files_and_still_counted(january: Janu
     assert users_in(snapshot) == users_in(after)  # both read what lies there now
     assert users_in(after).isdisjoint(gone)
     assert after.about["erased"] == 2 and after.about["users"] == snapshot.about["users"]
-    assert not any(name.startswith("statistics") for name in january.data.names(after.folder))
+    assert len(list(kept_shards(after))) == 2
     for entry in after.manifest.files:
         verify(january.data, after.folder, entry)
     assert again(january, version).deleted == 2

@@ -207,3 +207,56 @@ def test_no_ratings_from_before_the_day_are_said_in_one_sentence(january: Januar
     with pytest.raises(NothingToDo, match="no ratings to learn from before 2026-01-31"):
         taken(january)
     assert january.data.names() == []
+
+
+def test_of_one_user_the_newest_two_thousand_ratings_are_learned_from(january: January) -> None:
+    """Rows of a user come in several pieces; those without a time are the oldest."""
+    user = int(taken(january).ratings(shard_file(0)).users[0])
+    january.run(
+        """INSERT INTO movies (title, title_key, kind)
+        SELECT 'N' || n, 'n' || n, 'movie' FROM generate_series(1, 2100) n"""
+    )
+    january.run("DELETE FROM movies_users_rating WHERE user_id = :user", user=user)
+    january.run(
+        """INSERT INTO movies_users_rating (client_id, user_id, movie_id, rating, rated_at, received_at)
+        SELECT 1, :user, movie_id, 4, CASE WHEN movie_id % 7 > 0 THEN day END, day FROM movies,
+            LATERAL (SELECT timestamptz '2026-01-20Z' - interval '1 day' * (movie_id % 5) AS day) d""",
+        user=user,
+    )
+    snapshot = taken(january)
+    own = [movie for owner, movie, _ in trained(snapshot) if owner == user]
+    every = january.rows(f"""
+        SELECT movie_id FROM movies_users_rating WHERE user_id = {user}
+        ORDER BY coalesce(rated_at, '-infinity') DESC, movie_id DESC LIMIT 2000""")
+    assert sorted(own) == sorted(movie for (movie,) in every)
+    rows = trained(snapshot)
+    assert snapshot.about["ratings"] == len(rows)
+    assert snapshot.table(CATALOGUE)["ratings"].to_numpy().sum() == len(rows)
+
+
+def test_of_one_client_those_who_came_first_are_learned_from_and_the_others_are_counted(
+    january: January,
+) -> None:
+    january.run("SELECT register_client('d', 'D', 'd@example.org', 'hash')")
+    january.run("INSERT INTO users (client_id) SELECT 2 FROM generate_series(1, 30)")
+    january.run("""
+        INSERT INTO movies_users_rating (client_id, user_id, movie_id, rating, received_at)
+        SELECT 2, user_id, movie_id, 4, '2026-01-02Z' FROM users, movies
+        WHERE client_id = 2 AND movie_id < 4""")
+    said: list[str] = []
+    whole, few = (
+        taken(january),
+        take_snapshot(january.engine, january.data, LAST, 2, said.append, most_users=15),
+    )
+    users = sorted({user for user, _, _ in trained(whole)})
+    clients = [[user for user in users if user <= 60], [user for user in users if user > 60]]
+    expected = {user for own in clients for user in own[:15]}
+    assert trained(few) == {row for row in trained(whole) if row[0] in expected}
+    assert (whole.about["left_out"], few.about["users"]) == ({}, len(expected))
+    assert few.about["left_out"] == {str(i): len(own) - 15 for i, own in enumerate(clients, 1) if own[15:]}
+    assert few.about["ratings"] == len(trained(few))
+    assert any(
+        s == f"LEFT OUT: {len(clients[0]) - 15} users of client c, who came after its first 15" for s in said
+    )
+    assert few.digest != whole.digest
+    assert take_snapshot(january.engine, january.data, LAST, most_users=len(users)).digest == whole.digest

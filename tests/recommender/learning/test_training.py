@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from recommender.errors import BadInput, Failed, NothingToDo
 from recommender.files import Store
-from recommender.learning.counting import count_shard, statistics_file
+from recommender.learning.counting import count_shard
+from recommender.learning.kept_statistics import SUMS, Shard
 from recommender.learning.reproducing import reproduce
 from recommender.learning.retention import erase_users
 from recommender.learning.snapshots import shard_file
@@ -65,7 +66,7 @@ def test_the_card_names_the_data_the_parameters_the_code_and_the_audience(januar
     version = january.train()
     card, about = january.models.load(version).card, january.trained_on(version).about
     assert card["data"] == {
-        name: about[name] for name in ("digest", "day", "cutoff", "share", "ratings", "users")
+        name: about[name] for name in ("digest", "day", "cutoff", "share", "ratings", "users", "left_out")
     }
     assert card["data"]["day"] == str(LAST)
     assert card["code"] == code_version()
@@ -132,11 +133,6 @@ def test_there_is_no_shard_past_the_last(january: January) -> None:
         count_shard(january.data, digest, 1)
 
 
-def test_statistics_of_other_parameters_are_not_taken_for_these() -> None:
-    assert statistics_file(0, Parameters(dense_limit=5)) != statistics_file(0, DEFAULTS)
-    assert statistics_file(0, Parameters(ridge=5)) == statistics_file(0, DEFAULTS)
-
-
 def test_other_data_and_other_parameters_make_another_version(january: January) -> None:
     versions = {january.train(), january.train(parameters=Parameters(rank=4))}
     january.run("UPDATE movies_users_rating SET rating = 5 WHERE movie_id = 1")
@@ -154,7 +150,7 @@ def test_a_candidate_whose_files_are_damaged_is_fitted_again(january: January) -
 def test_damaged_counts_are_made_again(january: January) -> None:
     version = january.train()
     snapshot, said = january.trained_on(version), list[str]()
-    january.data.write(snapshot.path(statistics_file(0, DEFAULTS)), b"damage")
+    january.data.write(f"{Shard.of(snapshot, 0, DEFAULTS).folder}/{SUMS}", b"damage")
     assert january.train(reason="to see it happen", progress=said.append) == version
     assert any("counted again" in sentence for sentence in said)
 
