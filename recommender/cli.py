@@ -13,6 +13,7 @@ from recommender.verbs.models import evaluate, model, models, publish, rollback
 from recommender.verbs.operation import import_, migrate, roles, starter, tidy
 from recommender.verbs.serving import drift, recommend_all, refold
 from recommender.verbs.training import count, reproduce, snapshot, train
+from recommender.verbs.tuning import tune
 
 
 @click.group(cls=Spoken, context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,7 +33,7 @@ def main(record: str | None) -> None:
 VERBS: tuple[click.Command, ...] = (
     *(roles, migrate, starter, import_, clients, tidy, backups, bench),
     *(seal, fetch, process, load, replay, status, honour_deletions),
-    *(snapshot, count, train, evaluate, publish, rollback, reproduce, models, model),
+    *(snapshot, count, train, tune, evaluate, publish, rollback, reproduce, models, model),
     *(refold, recommend_all, drift),
 )
 JOBS = (

@@ -4,6 +4,7 @@ from datetime import date
 
 import click
 
+from recommender.settings import DataSettings
 from recommender.verbs.opening import (
     day_option,
     force_option,
@@ -32,10 +33,20 @@ def snapshot(day: date, shards: int, reason: str | None) -> None:
 
     Training sees the ratings from before the day. Data that were learned and judged already are skipped.
     """
+    from recommender.learning.chosen import chosen
     from recommender.learning.training import snapshot_to_train
 
+    data = open_data()
     taken = snapshot_to_train(
-        open_database(), open_data(), open_models(), day, reason=reason or None, shards=shards, progress=say
+        open_database(),
+        data,
+        open_models(),
+        day,
+        reason=reason or None,
+        shards=shards,
+        parameters=chosen(data).parameters,
+        most_users=DataSettings.read().learn_users,
+        progress=say,
     )
     about = taken.about
     say(f"data {taken.digest}: {len(taken.shards)} shards, {about['gate_users']:,} users held out")
@@ -48,9 +59,11 @@ def snapshot(day: date, shards: int, reason: str | None) -> None:
 @click.option("--shard", type=click.IntRange(0), required=True, metavar="K", help="The first is 0.")
 def count(digest: str, shard: int) -> None:
     """Count one shard of a snapshot, for `train` to add up."""
+    from recommender.learning.chosen import chosen
     from recommender.learning.counting import count_shard
 
-    counted = count_shard(open_data(), digest, shard)
+    data = open_data()
+    counted = count_shard(data, digest, shard, chosen(data).parameters, say)
     ratings = int(counted.counts.sum())
     say(f"shard {shard} of {digest}: {ratings:,} ratings of {counted.users:,} users counted")
     tell({"digest": digest, "shard": shard, "ratings": ratings, "users": counted.users})
@@ -65,16 +78,22 @@ def count(digest: str, shard: int) -> None:
 @force_option
 def train(day: date, shards: int, digest: str | None, reason: str | None) -> None:
     """Fit a candidate to the ratings from before the day. `evaluate` and `publish` come after it."""
+    from recommender.learning.chosen import chosen
     from recommender.learning.training import train as fit
 
+    data = open_data()
+    choice = chosen(data)
     version = fit(
         open_database(),
-        open_data(),
+        data,
         open_models(),
         day,
         reason=reason or None,
         shards=shards,
         digest=digest or None,
+        parameters=choice.parameters,
+        tuned=choice.about,
+        most_users=DataSettings.read().learn_users,
         progress=say,
     )
     say(f"candidate {version}")

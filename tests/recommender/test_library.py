@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import recommender
-from recommender.errors import BadInput
+from recommender.errors import BadInput, NothingToDo
 from recommender.library import Recommender, fit
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
@@ -70,7 +70,7 @@ def test_low_ratings_are_read(fitted: Recommender, frames: Frames) -> None:
 
 def test_hyper_parameters_go_to_the_constructor(frames: Frames) -> None:
     assert Recommender(rank=5).fit(*frames).model.left.shape[1] == 5
-    with pytest.raises(TypeError):
+    with pytest.raises(BadInput, match="colour"):
         Recommender(colour="red")
 
 
@@ -84,6 +84,18 @@ def test_a_rating_that_is_missing_is_refused(frames: Frames) -> None:
     ratings.loc[5, "rating"] = np.nan
     with pytest.raises(BadInput):
         fit(ratings, frames[1])
+
+
+def test_data_that_are_refused_leave_the_lists_as_they_were(frames: Frames) -> None:
+    ratings, movies = frames
+    made = Recommender().fit(ratings, movies)
+    before = made.recommend([10, 40, 70])
+    few, other = ratings[ratings["userId"] < 50], movies[::-1]
+    with pytest.raises(NothingToDo):
+        made.tune(few, other)
+    with pytest.raises(BadInput):
+        made.fit(few.assign(rating=np.nan), other)
+    assert made.recommend([10, 40, 70]) == before
 
 
 def test_the_package_offers_the_library_and_does_not_load_pandas_for_the_rest() -> None:
