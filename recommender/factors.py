@@ -1,5 +1,10 @@
-"""The fit: a linear autoencoder in closed form (EASE, Steck 2019) with item features, cut to a low rank."""
+"""The fit: a linear autoencoder in closed form (EASE, Steck 2019) with item features, cut to a low rank.
 
+In float64 but for what comes in and goes out: eigenvectors that lie close together turn by what float32
+rounds off, and models of equal statistics are to be equal on other machines too.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +15,15 @@ from recommender.errors import BadInput
 
 Single = NDArray[np.float32]
 Double = NDArray[np.float64]
+_Times = Callable[[Double], Double]
 _PERIOD = 5  # years
-_SMALL = 1000  # up to this many movies a full eigendecomposition is fast enough
-_ROUNDS, _SPARE = 4, 32  # of the subspace iteration; more did not change a ranking
+_EXACT = 8000  # up to this many movies their matrix is inverted as it stands
+_SMALL = 1000  # up to this many a full eigendecomposition is fast enough
+_ROUNDS = 2  # products before the last one; more change no NDCG beyond its noise
+_SPARE = 64  # columns more than asked for, so that the last of those asked for are right
 _NOTHING = 1e-6  # a dimension with less than this share of the first one's variance is noise
+_ROUNDING = 1e-20  # a variance of this share of the largest rating's stands for zero
+_LOST = 1e-9  # an eigenvalue of this share of the largest one is lost in rounding
 _BLOCK = 1000
 _FEATURE_RIDGE = 10.0  # a genre of ten titles is believed half
 _UNSEEN = 0.25  # at full length, titles that nobody rated push known ones off lists, and are liked less
@@ -25,6 +35,21 @@ class Factors:
 
     left: Single  # movies by rank
     right: Single  # movies by rank
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """P = (K + ridge)⁻¹, K = the Gram matrix with the features as further users; B = I - P / diag P."""
+
+    inverse: _Times
+    diagonal: Double
+
+    def weights(self, table: Double) -> Double:
+        """B times the table: the diagonal of B is zero."""
+        return table - self.inverse(table / self.diagonal[:, None])
+
+    def transposed(self, table: Double) -> Double:
+        return table - self.inverse(table) / self.diagonal[:, None]
 
 
 def features(genre_matrix: NDArray[np.bool_], years: NDArray[np.int16]) -> Single:
@@ -46,16 +71,16 @@ def _periods(years: NDArray[np.int16]) -> NDArray[np.bool_]:
 
 def learned(gram: Single, about: Single, ridge: float, feature_weight: float, rank: int) -> Factors:
     """Factors of the movies of ``gram``; ``about`` are their features."""
-    weights = _autoencoder(gram, feature_weight * about, ridge)
-    vectors = _directions(weights, gram, min(rank, len(gram)))
-    left = weights @ vectors
-    variance = np.einsum("ij,ij->j", left, gram @ left)
-    kept = np.flatnonzero(variance > _NOTHING * variance.max(initial=0.0))
-    if not len(kept):
+    extra = feature_weight * about.astype(np.float64)
+    found, root = (_inverted if len(gram) <= _EXACT else _sketched)(gram, extra, ridge, rank)
+    vectors, variance = _directions(root, rank)
+    if variance.max(initial=0.0) <= _ROUNDING * gram.diagonal().max(initial=0.0):
         raise BadInput("the ratings hold nothing to learn: no two movies go together")
+    kept = variance > _NOTHING * variance[0]
     # Lengths go to the right side, so that the cosine of two of its rows compares two movies' audiences.
-    lengths = np.sqrt(variance[kept] / variance[kept[0]])
-    return Factors(left[:, kept] / lengths, vectors[:, kept] * lengths)
+    lengths = np.sqrt(variance[kept] / variance[0])
+    left, right = found.weights(vectors)[:, kept] / lengths, vectors[:, kept] * lengths
+    return Factors(left.astype(np.float32), right.astype(np.float32))
 
 
 def completed(found: Factors, rows: NDArray[np.int64], about: Single) -> Factors:
@@ -66,56 +91,78 @@ def completed(found: Factors, rows: NDArray[np.int64], about: Single) -> Factors
     return Factors(left, right)
 
 
-def _autoencoder(gram: Single, extra: Single, ridge: float) -> Single:
-    """B of EASE, its diagonal zero, with the features as further users."""
-    inner = gram.astype(np.float64)
-    inner += extra @ extra.T
+def _inverted(gram: Single, extra: Double, ridge: float, rank: int) -> tuple[_Solved, Double]:
+    """With a root of Bᵀ G B, by n³ operations: P = Tᵀ T with a triangle T."""
+    inner = extra @ extra.T
+    inner += gram
     inner[np.diag_indices_from(inner)] += ridge
-    inverse = _inverse(inner)
-    weights = (inverse / -np.diag(inverse)).astype(np.float32)
-    np.fill_diagonal(weights, 0.0)
-    return weights
-
-
-def _inverse(matrix: Double) -> Double:
-    """Of a symmetric positive matrix, in its own memory."""
-    factor, failed = la.lapack.dpotrf(matrix.T, lower=True, overwrite_a=True)
-    inverse, failed = (factor, failed) if failed else la.lapack.dpotri(factor, lower=True, overwrite_c=True)
+    triangle, failed = la.lapack.dpotrf(inner.T, lower=True, overwrite_a=True)
+    if not failed:
+        triangle, failed = la.lapack.dtrtri(triangle, lower=True, overwrite_c=True)
     if failed:
         raise BadInput("the ratings cannot be solved for: the Gram matrix is not positive")
-    for start in range(0, len(inverse), _BLOCK):  # only the lower triangle was filled
-        stop = start + _BLOCK
-        corner = np.tril(inverse[start:stop, start:stop])
-        inverse[start:stop, start:stop] = corner + np.tril(corner, -1).T
-        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
-    return np.asarray(inverse)
+
+    def inverse(table: Double) -> Double:
+        once = la.blas.dtrmm(1.0, triangle, table, lower=True)
+        return np.asarray(la.blas.dtrmm(1.0, triangle, once, lower=True, trans_a=True, overwrite_b=True))
+
+    found = _Solved(inverse, np.einsum("ij,ij->j", triangle, triangle))
+    return found, _root(lambda table: found.transposed(_product(gram, found.weights(table))), gram, rank)
 
 
-def _directions(weights: Single, gram: Single, rank: int) -> Single:
-    """V, the top eigenvectors of Bᵀ G B: X B V Vᵀ is the best of that rank on the training users."""
-    found = _exact(weights, gram, rank) if len(gram) <= _SMALL else _iterated(weights, gram, rank)
-    vectors = np.asarray(found, np.float32)
-    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(rank)]
-    return vectors * np.where(
-        largest < 0, np.float32(-1), np.float32(1)
-    )  # an eigenvector's sign is arbitrary
+def _sketched(gram: Single, extra: Double, ridge: float, rank: int) -> tuple[_Solved, Double]:
+    """With a root of Bᵀ K B, by n² operations: of K a root, and of what that leaves out the diagonal."""
+    root = _root(lambda table: _product(gram, table) + extra @ (extra.T @ table), gram, rank)
+    whole = gram.diagonal() + np.einsum("ij,ij->i", extra, extra)
+    rest = ridge + np.maximum(whole - np.einsum("ij,ij->i", root, root), 0.0)
+    if (rest <= _LOST * whole.max()).any():
+        raise BadInput("the ratings cannot be solved for: the Gram matrix is not positive")
+    scaled = root / rest[:, None]
+    turned = scaled @ la.inv(np.eye(root.shape[1]) + root.T @ scaled)  # Woodbury's identity
+
+    def inverse(table: Double) -> Double:
+        return np.asarray(table / rest[:, None] - turned @ (scaled.T @ table))
+
+    found = _Solved(inverse, 1.0 / rest - np.einsum("ij,ij->i", turned, scaled))
+    return found, found.transposed(root)
 
 
-def _exact(weights: Single, gram: Single, rank: int) -> Double:
-    wide = weights.astype(np.float64)
-    _, vectors = la.eigh(wide.T @ gram @ wide, subset_by_index=(len(gram) - rank, len(gram) - 1))
-    return np.asarray(vectors[:, ::-1])
+def _root(times: _Times, gram: Single, rank: int) -> Double:
+    """R with R Rᵀ near a positive matrix (Nyström), which is known by its products with tables."""
+    movies, width = len(gram), min(rank + _SPARE, len(gram))
+    basis = np.eye(movies) if movies <= _SMALL else _basis(times, gram, width)
+    table = times(basis)
+    last = basis.shape[1] - 1
+    values, turn = la.eigh(basis.T @ table, subset_by_index=(last + 1 - width, last))
+    kept = values > _LOST * values[-1]
+    return np.asarray(table @ (turn[:, kept] / np.sqrt(values[kept])))
 
 
-def _iterated(weights: Single, gram: Single, rank: int) -> Single:
-    """Subspace iteration from a fixed start, so that the same data give the same bytes."""
-    width = min(rank + _SPARE, len(gram))
-    basis = np.random.default_rng(0).standard_normal((len(gram), width), np.float32)
+def _basis(times: _Times, gram: Single, width: int) -> Double:
+    """From a fixed start, so that the same data give the same bytes; the most rated movies weigh most."""
+    table = np.random.default_rng(0).standard_normal((len(gram), width))
+    table *= np.sqrt(gram.diagonal())[:, None]
     for _ in range(_ROUNDS):
-        basis, _ = np.linalg.qr(weights.T @ (gram @ (weights @ basis)))
-    image = weights @ basis
-    _, turn = la.eigh(image.T @ (gram @ image))
-    return np.asarray(basis @ turn[:, ::-1][:, :rank])
+        basis, _ = np.linalg.qr(table)
+        table = times(basis)
+    return np.linalg.qr(table)[0]
+
+
+def _product(gram: Single, table: Double) -> Double:
+    """In float64 without a copy of the whole matrix in it."""
+    found = np.empty_like(table, order="C")
+    for start in range(0, len(gram), _BLOCK):
+        found[start : start + _BLOCK] = gram[start : start + _BLOCK].astype(np.float64) @ table
+    return found
+
+
+def _directions(root: Double, rank: int) -> tuple[Double, Double]:
+    """V, the top eigenvectors of R Rᵀ, with their eigenvalues, the largest first."""
+    variance, turn = la.eigh(root.T @ root)
+    variance, turn = variance[::-1][:rank], turn[:, ::-1][:, :rank]
+    vectors = root @ (turn / np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny)))
+    largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
+    return vectors * np.where(largest < 0, -1.0, 1.0), variance  # an eigenvector's sign is arbitrary
 
 
 def _regressed(about: Single, targets: Single) -> Single:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
+from recommender.bench.apart import threads
 from recommender.bench.folders import Data
 from recommender.bench.linear_peers import Als, Ease, Ours, RecentEase, Svd
 from recommender.bench.lists import exchange, swap
@@ -126,10 +127,6 @@ def list_ms(peer: Peer, cases: Sequence[Case]) -> float:
             peer.recommend(case.history, K)
             times.append(time.perf_counter() - start)
     return 1e3 * statistics.median(times[min(_WARM, len(cases)) :])
-
-
-def threads() -> int:
-    return max((pool["num_threads"] for pool in threadpool_info()), default=1)
 
 
 def _als() -> Als:

@@ -23,7 +23,7 @@ def _protocol(title: str, rows: Unit) -> str:
     )
     first = rows[OURS]
     named = f"{title}: {first['lists']:,} lists of {first['users']:,} users, {first['threads']} threads"
-    return _table(named, heads, [_model(name, row) for name, row in rows.items()])
+    return table(named, heads, [_model(name, row) for name, row in rows.items()])
 
 
 def _model(name: str, row: Unit) -> list[str]:
@@ -41,7 +41,7 @@ def _ahead(row: Unit) -> str:
 def _situations(situations: Unit) -> str:
     rows = [row for name, found in situations.items() for row in _situation(name, found)]
     heads = ("where little is known", "lists", "marquee", "beside", "NDCG@10", "marquee ahead by")
-    return _table("Little known, and low ratings: NDCG@10", heads, rows)
+    return table("Little known, and low ratings: NDCG@10", heads, rows)
 
 
 def _situation(name: str, found: Unit) -> Iterator[list[str]]:
@@ -57,7 +57,7 @@ def _exchange(exchange: Unit) -> str:
         [diversity, f"{row['ndcg']:.4f}", f"{row['distance']:.3f}", f"{row['genre_distance']:.3f}"]
         for diversity, row in exchange.items()
     ]
-    return _table("Variety within a list", heads, rows)
+    return table("Variety within a list", heads, rows)
 
 
 def _swap(swap: Unit) -> str:
@@ -68,7 +68,7 @@ def _swap(swap: Unit) -> str:
     )
 
 
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     numbers = [i > 0 and (rows[0][i][:1] + "0")[0] in "+-0123456789" for i in range(len(heads))]
 

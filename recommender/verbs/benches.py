@@ -1,4 +1,4 @@
-"""Verbs that measure: how fast a made-up day goes in, and how good the lists are."""
+"""Verbs that measure: how fast a made-up day goes in, how good the lists are, how fast a model is fitted."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure: a made-up day against an own Postgres in a temporary folder, or the lists beside peers'."""
+    """Measure: a made-up day against an own Postgres in a temporary folder, or the model beside others."""
 
 
 rows_option = click.option("--rows", type=click.IntRange(min=1_000), default=1_000_000, show_default=True)
@@ -140,6 +140,56 @@ def _parameters(file: Path | None) -> "Parameters":
     if file is None:
         return DEFAULTS
     try:
-        return parameters_of({"parameters": json.loads(file.read_text(encoding="utf-8"))})
+        written = json.loads(file.read_text(encoding="utf-8"))
+        tuned = isinstance(written, dict) and "parameters" in written  # by `marquee tune`
+        return parameters_of(written if tuned else {"parameters": written})
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadInput(f"{file} cannot be read as parameters of the model: {error}") from None
+
+
+@bench.command("train")
+@click.option("--titles", type=click.IntRange(50), default=10_000, show_default=True)
+@click.option("--ratings", type=click.IntRange(1_000), default=1_000_000, show_default=True)
+@click.option("--ratings-per-user", "per_user", type=click.IntRange(2), default=50, show_default=True)
+@click.option(
+    "--repeats", type=click.IntRange(1), default=1, show_default=True, help="Rounds; the best counts."
+)
+@click.option("--no-als", is_flag=True, help="Leave implicit's ALS out.")
+@json_option
+def bench_train(titles: int, ratings: int, per_user: int, repeats: int, no_als: bool, as_json: bool) -> None:
+    """Statistics and fit of made-up ratings, then of one day more, beside implicit's ALS (64 factors).
+
+    Each part runs in a process of its own. The day is a thousandth of the rows.
+    """
+    import tempfile
+
+    from recommender.bench.speed import training_report
+    from recommender.bench.training import Asked, can_measure_als, measure
+    from recommender.progress import bars
+
+    als = not no_als and can_measure_als()
+    asked = Asked(titles, ratings, per_user, repeats, als)
+    with tempfile.TemporaryDirectory(prefix="marquee-bench-") as name, bars() as progress:
+        found = measure(Path(name), asked, progress)
+    say(json.dumps(found) if as_json else training_report(found))
+    if not (as_json or als or no_als):
+        say("implicit is not installed: with the extra `bench` it stands in the table.")
+    tell({"verb": "bench train", **found})
+
+
+@bench.command("fold-in")
+@click.option("--titles", type=click.IntRange(50), default=60_000, show_default=True)
+@click.option("--history", type=click.IntRange(0), default=50, show_default=True, help="Ratings of each.")
+@click.option("--rank", type=click.IntRange(1), default=256, show_default=True)
+@click.option("--lists", type=click.IntRange(1), default=200, show_default=True)
+@json_option
+def bench_fold_in(titles: int, history: int, rank: int, lists: int, as_json: bool) -> None:
+    """From a history to its ten best titles, beside the bare product of all titles with a taste."""
+    from recommender.bench.fold_in import measure
+    from recommender.bench.speed import fold_in_report
+    from recommender.progress import bars
+
+    with bars() as progress:
+        found = measure(titles, history, rank, lists, progress)
+    say(json.dumps(found) if as_json else fold_in_report(found))
+    tell({"verb": "bench fold-in", **found})

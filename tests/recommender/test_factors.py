@@ -1,13 +1,18 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from recommender import factors
 from recommender.catalogue import Catalogue, Movie
 from recommender.errors import BadInput
-from recommender.evaluation import Ratings
+from recommender.evaluation import Ratings, lists_for, scored, strong_split
 from recommender.factors import Factors, completed, even_features, features, learned
+from recommender.history import History
 from recommender.model import Model, fit_model
+from recommender.ranking import Ranker, Wish
 from recommender.statistics import rating_values, summed
 
 STARS = (0.0, 0.2, 0.6, 1.0, 1.2)
@@ -29,6 +34,15 @@ def _gram(table: NDArray[np.float64]) -> NDArray[np.float32]:
     return (table.T @ table).astype(np.float32)
 
 
+@pytest.fixture(params=["inverted", "sketched"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Of many movies the matrix is not inverted; here of few neither."""
+    if request.param == "sketched":
+        monkeypatch.setattr(factors, "_EXACT", 0)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
 def test_at_full_rank_the_training_users_are_scored_as_by_ease_with_features() -> None:
     table = _table()
     about = np.eye(4, dtype=np.float32)[np.arange(25) % 4]
@@ -59,6 +73,7 @@ def test_iterating_finds_the_directions_of_the_full_decomposition(monkeypatch: p
     assert np.corrcoef(exact_scores.ravel(), scores.ravel())[0, 1] > 0.999
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("movies", [2, 3, 25])
 def test_the_rank_adapts_to_a_small_catalogue(movies: int) -> None:
     about = np.ones((movies, 1), np.float32)
@@ -66,9 +81,66 @@ def test_the_rank_adapts_to_a_small_catalogue(movies: int) -> None:
     assert 1 <= found.left.shape[1] <= movies
 
 
-def test_ratings_that_tie_no_two_movies_together_are_refused() -> None:
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("movies", [1, 5])
+def test_ratings_that_tie_no_two_movies_together_are_refused(movies: int) -> None:
+    with pytest.raises(BadInput, match="no two movies"):
+        learned(np.eye(movies, dtype=np.float32), np.zeros((movies, 1), np.float32), 10.0, 3.0, 4)
+
+
+@pytest.mark.usefixtures("way")
+def test_ratings_that_count_for_nothing_are_refused() -> None:
     with pytest.raises(BadInput):
-        learned(np.eye(5, dtype=np.float32), np.zeros((5, 1), np.float32), 10.0, 3.0, 4)
+        learned(np.zeros((4, 4), np.float32), np.zeros((4, 1), np.float32), 10.0, 3.0, 4)
+
+
+@pytest.mark.usefixtures("way")
+def test_a_matrix_that_cannot_be_solved_is_refused() -> None:
+    twins = np.ones((3, 3), np.float32)
+    with pytest.raises(BadInput, match="cannot be solved"):
+        learned(twins, np.zeros((3, 1), np.float32), 0.0, 3.0, 2)
+
+
+def _of_a_hundred(threads: int) -> Factors:
+    about = np.eye(20, dtype=np.float32)[np.arange(120) % 20]
+    with threadpool_limits(threads):
+        return learned(_gram(_table(movies=120, users=300)), about, 10.0, 2.0, 24)
+
+
+@pytest.mark.usefixtures("way")
+def test_threads_change_no_factor_by_more_than_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factors, "_SMALL", 50)
+    one, again, two = (_of_a_hundred(threads) for threads in (1, 1, 2))
+    for side in ("left", "right"):
+        first, second = getattr(one, side), getattr(two, side)
+        assert getattr(again, side).tobytes() == first.tobytes()
+        np.testing.assert_allclose(second, first, rtol=0, atol=1e-6 * np.abs(first).max())
+
+
+def _asked(catalogue: Catalogue, model: Model) -> Callable[[History, int], NDArray[np.int64]]:
+    ranker = Ranker(catalogue, model)
+
+    def asked(history: History, k: int) -> NDArray[np.int64]:
+        picks = ranker.recommend(history, {}, Wish(k=k, explain=False)).picks
+        return np.array([pick.movie_id for pick in picks], np.int64)
+
+    return asked
+
+
+def test_without_an_inverse_the_lists_are_as_good_and_nearly_the_same(
+    ratings: Ratings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = strong_split(ratings, 0)
+    lists = []
+    for most in (factors._EXACT, 0):
+        monkeypatch.setattr(factors, "_EXACT", most)
+        model = fit_model(catalogue, split.train.users, split.train.movie_ids, split.train.ratings)
+        lists.append(lists_for(_asked(catalogue, model), split.cases, 10))
+    exact, sketched = (scored(shown, split.cases, len(catalogue), 10).ndcg for shown in lists)
+    ahead = exact - sketched
+    assert ahead.mean() < 2 * ahead.std() / np.sqrt(len(ahead))
+    shared = [len(np.intersect1d(*pair)) / 10 for pair in zip(*lists, strict=True)]
+    assert np.mean(shared) > 0.9
 
 
 FOUR = Catalogue(
@@ -102,7 +174,7 @@ def test_the_gram_matrix_is_summed_over_users() -> None:
     sums = summed([7, 7, 8, 8, 9, 9], [5, 3, 5, 3, 3, 4], [4, 4, 5, 3, 4, 4], STARS, 100)
     assert sums.movie_ids.tolist() == [3, 4, 5]
     assert sums.counts.tolist() == [3, 1, 2] and sums.likes.tolist() == [2, 1, 2]
-    assert sums.dense.tolist() == [3, 5]  # a single rating gives no row
+    assert sums.solved.tolist() == [3, 5]  # a single rating gives no row
     np.testing.assert_allclose(sums.gram, [[1 + 0.36 + 1, 1 + 0.72], [1.72, 1 + 1.44]], rtol=1e-6)
 
 

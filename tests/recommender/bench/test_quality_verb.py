@@ -173,7 +173,9 @@ def test_other_parameters_of_ours_measure_only_ours_again(quality: Run, file: Pa
     assert after["strong/0/marquee"]["settings"]["parameters"]["rank"] == 8
 
 
-@pytest.mark.parametrize("text", ['{"ranks": 8}', "[1]", "rank=8"])
+@pytest.mark.parametrize(
+    "text", ['{"ranks": 8}', '{"rank": "x"}', '{"parameters": {"rank": "x"}, "tuned": {}}', "[1]", "rank=8"]
+)
 def test_parameters_that_are_none_of_ours_are_refused(quality: Run, tmp_path: Path, text: str) -> None:
     (tmp_path / "parameters.json").write_text(text)
     result = quality("--parameters", tmp_path / "parameters.json")
