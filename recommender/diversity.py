@@ -1,11 +1,13 @@
 """Titles that are good and differ, one by one: maximal marginal relevance (Carbonell and Goldstein 1998)."""
 
 from collections.abc import Callable
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_NEARNESS = 2.4  # with the roots, so much that each step from 0 to 1 costs about as much NDCG as the others
 
 
 def pool_size(k: int) -> int:
@@ -27,11 +29,12 @@ def varied(
 
     ``worth`` says what each of the pool is worth after those chosen, 1 at most. Zeros are near nothing.
     """
+    relevant, near = sqrt(1 - diversity), _NEARNESS * sqrt(diversity)
     directions = _directions(vectors)
     nearest = np.full(len(vectors), -1.0)  # cosine to the nearest that was chosen
     chosen: list[int] = []
     for _ in range(min(k, len(vectors))):
-        marginal = (1 - diversity) * worth(chosen) - diversity * nearest if chosen else worth(chosen)
+        marginal = relevant * worth(chosen) - near * nearest if chosen else worth(chosen)
         marginal[chosen] = -np.inf
         chosen.append(int(marginal.argmax()))
         if diversity:

@@ -173,12 +173,12 @@ class Ranker:
         scores = right @ taste.vector.astype(np.float64) + prior
         if not explain:
             return tuple(Pick(int(i), float(s)) for i, s in zip(ids, scores, strict=True))
-        shares = (taste.values[:, None] * model.left[taste.rows].astype(np.float64)) @ right.T
+        left = taste.values[:, None] * model.left[taste.rows].astype(np.float64)
+        shares = (right * taste.trust) @ left.T
         wished = right @ taste.preferences.astype(np.float64)
         seen = self._shown_ids(model, taste)
         return tuple(
-            _explained(int(ids[i]), scores[i], shares[:, i], seen, prior[i], wished[i])
-            for i in range(len(ids))
+            _explained(int(ids[i]), scores[i], shares[i], seen, prior[i], wished[i]) for i in range(len(ids))
         )
 
     def _shown_ids(self, model: Model, taste: Taste) -> NDArray[np.int64]:
@@ -239,8 +239,7 @@ def _explained(
     preferences: float,
 ) -> Pick:
     """``seen`` names the movie of each share, -1 for one that cannot be named."""
-    order = np.argsort(-np.where(seen >= 0, shares, -np.inf), kind="stable")[:REASONS]
-    named = [i for i in order if seen[i] >= 0 and shares[i] > 0]
+    named = [i for i in best(np.where(seen >= 0, shares, -np.inf), REASONS) if shares[i] > 0]
     because = tuple(Reason(int(seen[i]), float(shares[i])) for i in named)
     rest = float(shares.sum()) - sum(reason.share for reason in because)
     return Pick(movie_id, float(score), because, rest, float(prior), float(preferences))

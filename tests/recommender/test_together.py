@@ -98,8 +98,8 @@ def test_one_among_many_of_another_taste_gets_something_early(
     company = [fan(catalogue, "Western", 6, skip) for skip in range(many)] + [fan(catalogue, "Horror", 3)]
     made = shared_list(ranker, company, Wish(k=10))
     worth = [title.shares[-1].score * len(company) for title in made.titles]  # 1: the best title on offer
-    assert max(worth[:3]) > 0.7
-    assert min(made.satisfactions) > 0.25
+    assert max(worth[:3]) > 0.6
+    assert min(made.satisfactions) > max(0.2, 2 * by_average(ranker, company, 10))
 
 
 def by_average(ranker: Ranker, company: Sequence[Member], k: int) -> float:
