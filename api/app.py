@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from api import (
+    batch,
     catalogue,
     clients,
     feedback,
@@ -25,6 +26,7 @@ from api.asked import RequestLog
 from api.docs import add_docs
 from api.edge import Edge
 from api.figures import FiguresReader
+from api.lanes import Lanes
 from api.limits import BodyLimit, Limits
 from api.metrics import Metrics, instrument
 from api.openapi import Described
@@ -39,12 +41,13 @@ from api.standing import Standing
 from api.tokens import Tokens
 from api.traffic import Traffic
 from api.turns import Turns
-from recommender.database import answer_within, open_engine
+from recommender.database import answer_within, driver_arguments, open_engine
 from recommender.model_store import ModelStore
 
 ROUTERS = (
     clients.router,
     recommendations.router,
+    batch.router,
     together.router,
     nightly_lists.router,
     catalogue.router,
@@ -87,6 +90,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             yield
             for thread in reversed(threads):
                 thread.close()
+            here.lanes.close()
             here.engine.dispose()
 
     app = Described(
@@ -116,21 +120,24 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
 
 def _open(settings: ApiSettings, metrics: Metrics, standing: Standing) -> Platform:
+    lanes, limits_s = settings.db_pool // 2, (settings.db_timeout_s, LOCK_S)
     engine = open_engine(
         settings.database_url,
-        pool_size=settings.db_pool,
+        pool_size=settings.db_pool - lanes,
         statement_timeout_s=settings.db_timeout_s,
         lock_timeout_s=LOCK_S,
         pool=watched_pool(metrics.pool),
     )
     metrics.pool.watch(engine)
+    arguments = driver_arguments(engine, *limits_s)
     return Platform(
         settings=settings,
         engine=engine,
+        lanes=Lanes(arguments, lanes, settings.db_timeout_s + GRACE_S, metrics.pool),
         metrics=metrics,
         standing=standing,
         limits=Limits.of(settings, metrics),
-        turns=Turns(max(1, settings.db_pool // 2)),
+        turns=Turns(max(1, lanes - 1)),  # no client takes every connection
         tokens=Tokens(settings.keys, settings.token_minutes),
         passwords=Passwords(),
         shelf=Shelf(engine, ModelStore.at(settings.models_url, settings.model_cache), metrics, standing),

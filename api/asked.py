@@ -5,6 +5,7 @@ The layers of a request, and the thread of its route, share one `Asked`: each wr
 
 import logging
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -29,6 +30,7 @@ class Asked:
     model_version: str | None = None
     source: str | None = None
     lists: int = 0
+    give_back: Callable[[], None] | None = None  # the client's turn
 
     def made(self, recommendation_id: UUID, model_version: str | None, source: str) -> None:
         """A list. Of several only the number is told: the table of what was served has each."""
@@ -37,6 +39,10 @@ class Asked:
         self.recommendation_id = recommendation_id if alone else None
         self.source = source if alone else None
         self.model_version = model_version
+
+    def end(self) -> None:
+        if self.give_back:
+            self.give_back()
 
     @property
     def ms(self) -> float:

@@ -52,6 +52,7 @@ class Edge:
                 raise ConnectionError("the answer broke off") from None  # the server logs what it gets
             await problem(500, INTERNAL)(scope, receive, named)
         finally:
+            asked.end()
             self._lines.tell(scope, asked)
 
 

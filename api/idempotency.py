@@ -4,16 +4,16 @@ The key is claimed in the transaction that does the work, so two at once wait fo
 """
 
 import hashlib
-import json
 from typing import Annotated, Any
 
 from fastapi import Header
 from pydantic import BaseModel
-from sqlalchemy import Connection, text
 
 from api.fields import Text
+from api.lanes import Lane
 from api.problems import BadField
 from recommender.errors import NotFound
+from recommender.visits import Visit, admitted, entering
 
 Key = Annotated[
     Text | None,
@@ -24,39 +24,38 @@ Key = Annotated[
         description="The same key with the same body, within 24 hours, is the same request.",
     ),
 ]
-_CLAIM = text("""
-    INSERT INTO idempotency_keys AS k (client_id, key, request_digest) VALUES (:client_id, :key, :digest)
+_CLAIM = """
+    INSERT INTO idempotency_keys AS k (client_id, key, request_digest)
+    SELECT %s, %s, %s WHERE current_setting('marquee.status') = 'active'
     ON CONFLICT (client_id, key) DO UPDATE
     SET request_digest = excluded.request_digest, response = NULL, user_id = NULL, created_at = now()
     WHERE k.created_at < now() - interval '24 hours'
-    RETURNING 1
-""")
-_FIRST = text(
-    "SELECT request_digest, response FROM idempotency_keys WHERE client_id = :client_id AND key = :key"
-)
-_REMEMBER = text("""
-    UPDATE idempotency_keys SET user_id = :user_id, response = CAST(:response AS jsonb)
-    WHERE client_id = :client_id AND key = :key
-""")
+    RETURNING current_setting('marquee.status') AS status
+"""
+_FIRST = """
+    SELECT current_setting('marquee.status') AS status, k.request_digest, k.response
+    FROM (SELECT) one LEFT JOIN idempotency_keys k ON k.client_id = %s AND k.key = %s
+"""
+_REMEMBER = "UPDATE idempotency_keys SET user_id = %s, response = %s WHERE client_id = %s AND key = %s"
 
 
-def first_answer(connection: Connection, client_id: int, key: str, body: BaseModel) -> dict[str, Any] | None:
-    """None when this request is the first with its key."""
+async def first_answer(lane: Lane, client_id: int, key: str, body: BaseModel) -> dict[str, Any] | None:
+    """Opens a transaction in the client's scope. None when this request is the first with its key."""
     digest = hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).digest()
-    asked = {"client_id": client_id, "key": key, "digest": digest}
-    if connection.execute(_CLAIM, asked).first():
+    entered = Visit("BEGIN").then(entering(client_id))
+    claimed = entered.then(Visit(_CLAIM, (client_id, key, digest)))
+    if await lane.ask(claimed):
         return None
-    first = connection.execute(_FIRST, asked).one()
-    if bytes(first.request_digest) != digest:
+    rows = await lane.ask(Visit(_FIRST, (client_id, key)))
+    admitted(rows)
+    if bytes(rows[0].request_digest) != digest:
         raise BadField("Idempotency-Key", "this key was used for another request")
-    if first.response is None:
+    if rows[0].response is None:
         raise NotFound("The user of this request was deleted.")
-    answer: dict[str, Any] = first.response
+    answer: dict[str, Any] = rows[0].response
     return answer
 
 
-def remember(connection: Connection, client_id: int, key: str, user_id: int, answer: BaseModel) -> None:
-    response = json.dumps(answer.model_dump(mode="json"))
-    connection.execute(
-        _REMEMBER, {"client_id": client_id, "key": key, "user_id": user_id, "response": response}
-    )
+def remembering(client_id: int, key: str, user_id: int | None, answer: bytes) -> Visit:
+    """The last of the transaction."""
+    return Visit(_REMEMBER, (user_id, answer.decode(), client_id, key)).then(Visit("COMMIT"))

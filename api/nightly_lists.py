@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import Row, text
 
-from api.auth import Client, SignedIn, signed_in
+from api.auth import Client, SignedIn, identified
 from api.clients import Me, read_client
 from api.fields import Body
 from api.platform import Here, Platform
@@ -44,8 +44,14 @@ def ask_for_lists(here: Here, client: SignedIn, asked: NightlyLists) -> Me:
 
 _ASK = text("UPDATE clients SET nightly_k = :k WHERE client_id = :client_id")
 
+
+async def in_turn(here: Here, client: Annotated[Client, Depends(identified)]) -> AsyncIterator[Client]:
+    async with here.turns.of(client.client_id):
+        yield client
+
+
 # Its turn is given back before the lists are sent: each page takes one of its own.
-Reader = Annotated[Client, Depends(signed_in, scope="function")]
+Reader = Annotated[Client, Depends(in_turn, scope="function")]
 
 
 @router.get(

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from api.figures import FiguresReader
+from api.lanes import Lanes
 from api.limits import Limits
 from api.metrics import Metrics
 from api.passwords import Passwords
@@ -23,6 +24,7 @@ from api.turns import Turns
 class Platform:
     settings: ApiSettings
     engine: Engine
+    lanes: Lanes
     metrics: Metrics
     standing: Standing
     limits: Limits

@@ -66,7 +66,7 @@ class ApiSettings(DatabaseSettings, ModelSettings, DeletionSettings):
         200, ge=1, description="Requests a second for each client, in each process; twice as many at once."
     )
     body_limit: int = Field(1 << 20, ge=1024, description="Bytes that the body of a request may have.")
-    db_pool: int = Field(10, ge=1, le=100, description="Connections to Postgres that a process keeps.")
+    db_pool: int = Field(10, ge=2, le=100, description="Connections to Postgres that a process keeps.")
     db_timeout_s: float = Field(
         3, gt=0, le=60, description="Seconds that Postgres has to answer one statement."
     )

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from api.asked import asked_now
 from api.auth import Client, SignedIn
+from api.batch import by_name
 from api.platform import Here, Platform
 from api.problems import BadField, responses
-from api.recommendations import by_name
 from api.served import Served, new_id
 from api.shelf import Stock
 from api.views import Unknown, history_of, movie_fields, placed

@@ -156,15 +156,19 @@ def check_genres(catalogue: Catalogue, field: str, genres: list[str]) -> None:
         raise BadField(field, f"there is no genre {unknown[0]!r}; known are {', '.join(catalogue.genres)}")
 
 
-def listed(catalogue: Catalogue, ranked: Ranked, explained: bool) -> list[Recommendation]:
+def listed(catalogue: Catalogue, ranked: Ranked, explained: bool) -> list[dict[str, Any]]:
+    """Each with the fields of a Recommendation."""
     return [_recommendation(catalogue, pick, explained) for pick in ranked.picks]
 
 
-def _recommendation(catalogue: Catalogue, pick: Pick, explained: bool) -> Recommendation:
+def _recommendation(catalogue: Catalogue, pick: Pick, explained: bool) -> dict[str, Any]:
     movie = catalogue.movie(pick.movie_id)
     assert movie is not None, "a ranker shows movies of its own catalogue"  # noqa: S101
-    fields = movie_fields(movie) | {"score": pick.score}
-    return Recommendation.model_construct(**fields, **parts(catalogue, pick, explained))
+    because = [
+        {"movie_id": reason.movie_id, "title": _title(catalogue, reason.movie_id), "share": reason.share}
+        for reason in pick.because
+    ]
+    return {**movie_fields(movie), "score": pick.score, "because": because, **_rest(pick, explained)}
 
 
 def parts(catalogue: Catalogue, pick: Pick, explained: bool) -> dict[str, Any]:
@@ -173,14 +177,13 @@ def parts(catalogue: Catalogue, pick: Pick, explained: bool) -> dict[str, Any]:
         Because.model_construct(movie_id=r.movie_id, title=_title(catalogue, r.movie_id), share=r.share)
         for r in pick.because
     ]
+    return {"because": because, **_rest(pick, explained)}
+
+
+def _rest(pick: Pick, explained: bool) -> dict[str, float | None]:
     if not explained:
-        return {"because": because}
-    return {
-        "because": because,
-        "because_rest": pick.because_rest,
-        "prior": pick.prior,
-        "preferences": pick.preferences,
-    }
+        return {"because_rest": None, "prior": None, "preferences": None}
+    return {"because_rest": pick.because_rest, "prior": pick.prior, "preferences": pick.preferences}
 
 
 def _title(catalogue: Catalogue, movie_id: int) -> str:

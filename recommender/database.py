@@ -25,7 +25,6 @@ def open_engine(
     pool: type[QueuePool] = QueuePool,
 ) -> Engine:
     """A timeout of 0 is no limit: the verbs of the pipeline take the time that they need."""
-    limits = {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}
     return create_engine(
         url,
         poolclass=pool,
@@ -34,11 +33,22 @@ def open_engine(
         pool_timeout=5,
         connect_args={
             "connect_timeout": connect_timeout_s,
-            "application_name": "marquee",
-            "options": " ".join(f"-c {name}={int(s * 1000)}" for name, s in limits.items()),
+            **_manners(statement_timeout_s, lock_timeout_s),
         },
         hide_parameters=True,  # they are histories and names, and errors are logged
     )
+
+
+def driver_arguments(engine: Engine, statement_timeout_s: float, lock_timeout_s: float) -> dict[str, Any]:
+    """For a connection of the driver's own to the same database."""
+    _, named = engine.dialect.create_connect_args(engine.url)
+    return {**named, **_manners(statement_timeout_s, lock_timeout_s)}
+
+
+def _manners(statement_timeout_s: float, lock_timeout_s: float) -> dict[str, str]:
+    limits = {"statement_timeout": statement_timeout_s, "lock_timeout": lock_timeout_s}
+    options = " ".join(f"-c {name}={int(s * 1000)}" for name, s in limits.items())
+    return {"application_name": "marquee", "options": options}
 
 
 def wait_for_server(engine: Engine, seconds: float, say: Callable[[str], None]) -> None:
@@ -62,7 +72,7 @@ def _silence(engine: Engine) -> str | None:
     except OperationalError as error:
         said = str(error)
         if "FATAL:" not in said or any(state in said for state in _SOON):
-            return _first_line(error)
+            return _first_line(error.orig)
     return None
 
 
@@ -104,17 +114,26 @@ def _opened(
 
 
 def _translated(error: DBAPIError) -> MarqueeError | None:
+    ours = translated(error.orig) if isinstance(error.orig, psycopg2.Error) else None
+    return away(error.orig) if ours is None and error.connection_invalidated else ours
+
+
+def translated(error: psycopg2.Error) -> MarqueeError | None:
     """psycopg2 calls both a lock that took too long and a server that is gone an OperationalError."""
-    state = getattr(error.orig, "pgcode", None)
+    state = error.pgcode
     if state in _BUSY:
         return Busy(f"The database is busy: {_first_line(error)}")
     if state == _FOREIGN_KEY:
         return NotFound("It was deleted meanwhile.")
     if state and state.startswith(_TOO_MUCH):
         return Failed(f"The database cannot take this: {_first_line(error)}")
-    if state == _READ_ONLY or isinstance(error, OperationalError) or error.connection_invalidated:
-        return Away(f"The database does not answer: {_first_line(error)}")
+    if state == _READ_ONLY or isinstance(error, psycopg2.OperationalError):
+        return away(error)
     return None
+
+
+def away(error: BaseException | None) -> Away:
+    return Away(f"The database does not answer: {_first_line(error)}")
 
 
 _BUSY = {"55P03", "40P01", "40001", "57014"}  # lock or statement timeout, deadlock, serialization
@@ -155,5 +174,5 @@ def answer_within(seconds: float) -> Iterator[None]:
         set_wait_callback(None)
 
 
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().split("\n")[0]
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().split("\n")[0]

@@ -16,6 +16,7 @@ from recommender.errors import BadArtifact, BadInput
 from recommender.factors import completed, even_features, features, learned
 from recommender.history import History
 from recommender.parameters import checked
+from recommender.scores import times
 from recommender.statistics import Statistics, newest, rating_values, summed
 
 _MIDDLE = 2.75  # of the scale of preferences: neither for nor against
@@ -94,7 +95,7 @@ class Model:
 
     def scores(self, taste: Taste) -> NDArray[np.float32]:
         """What the taste says of every movie, the popularity prior included."""
-        scores: NDArray[np.float32] = self.right @ taste.vector
+        scores = times(self.right, taste.vector)
         scores += np.float32(taste.prior_weight) * self.prior
         return scores
 

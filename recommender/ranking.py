@@ -11,6 +11,7 @@ from recommender.catalogue import Catalogue
 from recommender.diversity import pool_size, scaled, varied
 from recommender.history import History
 from recommender.model import Model, Taste
+from recommender.scores import best, times
 
 REASONS = 3
 _SHORT = 3  # times as short: from there on a direction says less than the cosine tells
@@ -79,6 +80,13 @@ class Ranker:
         self._aligned = np.array_equal(catalogue.movie_ids, model.movie_ids)
         self._lengths = np.sqrt(np.einsum("ij,ij->i", model.right, model.right))
 
+    def numbers(self, rated: int, wish: Wish) -> int:
+        """That are multiplied to score every movie, and to explain the best by so many ratings."""
+        if self.model is None:
+            return 0
+        explained = wish.k * rated if wish.explain else 0
+        return (len(self.model.movie_ids) + explained) * int(self.model.right.shape[1])
+
     def recommend(
         self,
         history: History,
@@ -139,7 +147,7 @@ class Ranker:
         row = self.model.rows([movie_id])[0]
         if row < 0 or not lengths[row]:
             return []
-        cosines = self.model.right @ self.model.right[row]
+        cosines = times(self.model.right, self.model.right[row])
         cosines /= lengths[row] * np.maximum(lengths, lengths[row] / _SHORT)
         cosines[lengths == 0] = -np.inf
         cosines[row] = -np.inf
@@ -167,7 +175,7 @@ class Ranker:
 
     def _picks(self, model: Model, taste: Taste, places: NDArray[np.intp], explain: bool) -> tuple[Pick, ...]:
         ids = self.catalogue.movie_ids[places]
-        rows = model.rows(ids)
+        rows = places if self._aligned else model.rows(ids)
         right = model.right[rows].astype(np.float64)
         prior = taste.prior_weight * model.prior[rows].astype(np.float64)
         scores = right @ taste.vector.astype(np.float64) + prior
@@ -176,26 +184,19 @@ class Ranker:
         left = taste.values[:, None] * model.left[taste.rows].astype(np.float64)
         shares = (right * taste.trust) @ left.T
         wished = right @ taste.preferences.astype(np.float64)
-        seen = self._shown_ids(model, taste)
+        reasons = _reasons(shares, self._shown_ids(model, taste))
+        columns = (ids, scores, shares.sum(axis=1), prior, wished)
         return tuple(
-            _explained(int(ids[i]), scores[i], shares[i], seen, prior[i], wished[i]) for i in range(len(ids))
+            Pick(movie_id, score, because, told - sum(reason.share for reason in because), before, wish)
+            for movie_id, score, told, before, wish, because in zip(
+                *(column.tolist() for column in columns), reasons, strict=True
+            )
         )
 
     def _shown_ids(self, model: Model, taste: Taste) -> NDArray[np.int64]:
         """Ids of the history's movies, -1 for those that have left the catalogue and cannot be named."""
         ids = model.movie_ids[taste.rows]
-        return np.where(self.catalogue.rows(ids) >= 0, ids, -1)
-
-
-def best(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
-    """Where the k highest finite scores stand, best first, equals in the order of rows."""
-    rows = np.flatnonzero(np.isfinite(scores))
-    if k <= 0 or not len(rows):
-        return rows[:0]
-    finite = scores[rows]  # selecting among thousands of equal infinities is slow
-    place = max(0, len(finite) - k)
-    top = np.flatnonzero(finite >= np.partition(finite, place)[place])
-    return rows[top[np.argsort(-finite[top], kind="stable")]][:k]
+        return ids if self._aligned else np.where(self.catalogue.rows(ids) >= 0, ids, -1)
 
 
 def _source(taste: Taste) -> Source:
@@ -230,16 +231,11 @@ def _allowed(catalogue: Catalogue, wish: Wish) -> NDArray[np.bool_] | None:
     return np.logical_and.reduce(allowed) if allowed else None
 
 
-def _explained(
-    movie_id: int,
-    score: float,
-    shares: NDArray[np.float64],
-    seen: NDArray[np.int64],
-    prior: float,
-    preferences: float,
-) -> Pick:
-    """``seen`` names the movie of each share, -1 for one that cannot be named."""
-    named = [i for i in best(np.where(seen >= 0, shares, -np.inf), REASONS) if shares[i] > 0]
-    because = tuple(Reason(int(seen[i]), float(shares[i])) for i in named)
-    rest = float(shares.sum()) - sum(reason.share for reason in because)
-    return Pick(movie_id, float(score), because, rest, float(prior), float(preferences))
+def _reasons(shares: NDArray[np.float64], seen: NDArray[np.int64]) -> list[tuple[Reason, ...]]:
+    """The largest of each row; ``seen`` names the movie of each column, -1 for one that cannot be named."""
+    top = np.argsort(-np.where(seen >= 0, shares, -np.inf), axis=1, kind="stable")[:, :REASONS]
+    largest = np.take_along_axis(shares, top, axis=1).tolist()
+    return [
+        tuple(Reason(i, share) for i, share in zip(*pair, strict=True) if i >= 0 and share > 0)
+        for pair in zip(seen[top].tolist(), largest, strict=True)
+    ]

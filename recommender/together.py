@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from recommender.diversity import Floats, pool_size, varied
 from recommender.history import History
-from recommender.ranking import Opinion, Pick, Ranker, Reason, Source, Wish, best
+from recommender.ranking import Opinion, Pick, Ranker, Reason, Source, Wish
+from recommender.scores import best
 
 HEAD_START = 0.1  # what everybody has got before the first place
 

@@ -3,7 +3,6 @@
 Every function runs inside `database.client_scope`, or as the pipeline, and names the client as well.
 """
 
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, text, update
+from pydantic_core import to_json
+from sqlalchemy import Connection, Row, text
 
 from recommender.errors import NotFound
 from recommender.history import History
-from recommender.tables import users
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Rated:
     rated_at: datetime | None = None
 
 
-_READ = """
+READ = """
     SELECT u.user_id, u.external_id, u.preferences, u.space, u.created_at, u.updated_at,
            h.movie_ids, h.ratings, h.times, d.movie_ids AS dismissed
     FROM users u
@@ -55,10 +54,10 @@ _READ = """
     CROSS JOIN LATERAL (
         SELECT array_agg(movie_id) AS movie_ids FROM dismissals x WHERE x.user_id = u.user_id
     ) d
-    WHERE u.client_id = :client_id AND
+    WHERE
 """
-_BY_IDS = text(_READ + "u.user_id = ANY(:ids)")
-_BY_NAMES = text(_READ + "u.external_id = ANY(:names)")
+_BY_IDS = text(READ + "u.client_id = :client_id AND u.user_id = ANY(:ids)")
+_BY_NAMES = text(READ + "u.client_id = :client_id AND u.external_id = ANY(:names)")
 
 
 def read_users(
@@ -70,7 +69,7 @@ def read_users(
         found += connection.execute(_BY_IDS, {"client_id": client_id, "ids": list(ids)}).all()
     if names:
         found += connection.execute(_BY_NAMES, {"client_id": client_id, "names": list(names)}).all()
-    return [_user(row) for row in found]
+    return [user_as_read(row) for row in found]
 
 
 def read_user(connection: Connection, client_id: int, user_id: int) -> User:
@@ -79,8 +78,13 @@ def read_user(connection: Connection, client_id: int, user_id: int) -> User:
     raise NotFound(f"There is no user {user_id}.")
 
 
-def _user(row: Row[Any]) -> User:
-    history = History.of(row.movie_ids or [], row.ratings or [], row.times or [])
+def user_as_read(row: Any) -> User:
+    """Of a row of READ, which gives the history in the order that History has."""
+    history = History(
+        np.array(row.movie_ids or (), np.int64),
+        np.array(row.ratings or (), np.float32),
+        np.array(row.times or (), np.float64),  # None becomes NaN
+    )
     return User(
         row.user_id,
         row.external_id,
@@ -108,10 +112,6 @@ def find_ids(
     return {row.user_id for row in rows}, {row.external_id: row.user_id for row in rows if row.external_id}
 
 
-_CREATE = text("""
-    INSERT INTO users (client_id, preferences, taste, space)
-    VALUES (:client_id, CAST(:preferences AS jsonb), CAST(:taste AS vector), :space) RETURNING user_id
-""")
 _CREATE_NAMED = text("""
     INSERT INTO users (client_id, external_id)
     SELECT :client_id, name FROM unnest(CAST(:names AS text[])) AS name ORDER BY name
@@ -119,26 +119,9 @@ _CREATE_NAMED = text("""
 """)
 
 
-def create_user(
-    connection: Connection,
-    client_id: int,
-    preferences: Mapping[str, float],
-    taste: NDArray[np.float32] | None,
-    space: str | None,
-) -> int:
-    """A user without a name, with the taste vector that the history to come will have."""
-    row = {
-        "client_id": client_id,
-        "preferences": json.dumps(dict(preferences)),
-        "taste": None if taste is None else written(taste),
-        "space": space,
-    }
-    return int(connection.execute(_CREATE, row).scalar_one())
-
-
 def written(vector: NDArray[np.float32]) -> str:
-    """As pgvector reads it, with the digits that single precision has."""
-    return "[" + ",".join([f"{value:.9g}" for value in vector.tolist()]) + "]"
+    """As pgvector reads it."""
+    return to_json(vector.tolist()).decode()
 
 
 def ids_of_names(connection: Connection, client_id: int, names: Sequence[str]) -> tuple[dict[str, int], int]:
@@ -158,17 +141,21 @@ _CLAIM = text("""
     UPDATE users u SET taste = NULL, space = NULL, updated_at = now() FROM mine WHERE u.user_id = mine.user_id
     RETURNING u.user_id
 """)
-_ADD = text("""
-    INSERT INTO movies_users_rating AS old (client_id, user_id, movie_id, rating, implied, rated_at)
-    SELECT :client_id, r.user_id, r.movie_id, r.rating, r.implied, r.rated_at
-    FROM unnest(CAST(:users AS bigint[]), CAST(:movies AS bigint[]), CAST(:marks AS real[]),
-                CAST(:implied AS boolean[]), CAST(:times AS timestamptz[]))
-         AS r (user_id, movie_id, rating, implied, rated_at)
+# Neither an older rating nor a mere like replaces a stored one.
+NEWER = """
     ON CONFLICT (user_id, movie_id) DO UPDATE
     SET rating = excluded.rating, implied = excluded.implied, rated_at = excluded.rated_at,
         received_at = now()
     WHERE (old.implied OR NOT excluded.implied)
       AND coalesce(excluded.rated_at, now()) >= coalesce(old.rated_at, old.received_at)
+"""
+_ADD = text(f"""
+    INSERT INTO movies_users_rating AS old (client_id, user_id, movie_id, rating, implied, rated_at)
+    SELECT :client_id, r.user_id, r.movie_id, r.rating, r.implied, r.rated_at
+    FROM unnest(CAST(:users AS bigint[]), CAST(:movies AS bigint[]), CAST(:marks AS real[]),
+                CAST(:implied AS boolean[]), CAST(:times AS timestamptz[]))
+         AS r (user_id, movie_id, rating, implied, rated_at)
+    {NEWER}
 """)
 
 
@@ -181,12 +168,8 @@ def claim(connection: Connection, client_id: int, user_ids: Collection[int]) -> 
 
 
 def add_ratings(connection: Connection, client_id: int, rows: Sequence[Rated]) -> None:
-    """One statement for all, after `claim`. Neither an older rating nor a mere like replaces a stored one.
-
-    Of a pair that comes twice the later in time counts, as in `History.of`.
-    """
-    in_time = sorted(rows, key=lambda row: row.rated_at.timestamp() if row.rated_at else -math.inf)
-    rows = list({(row.user_id, row.movie_id): row for row in in_time}.values())
+    """One statement for all, after `claim`."""
+    rows = latest(rows)
     values: dict[str, Any] = {
         "client_id": client_id,
         "users": [row.user_id for row in rows],
@@ -198,35 +181,10 @@ def add_ratings(connection: Connection, client_id: int, rows: Sequence[Rated]) -
     connection.execute(_ADD, values)
 
 
-def store_preferences(connection: Connection, user_id: int, preferences: Mapping[str, float]) -> None:
-    connection.execute(update(users).where(users.c.user_id == user_id).values(preferences=dict(preferences)))
-
-
-_STORE_TASTES = text("""
-    WITH fresh AS (
-        SELECT u.user_id, s.taste
-        FROM unnest(CAST(:ids AS bigint[]), CAST(:tastes AS text[]), CAST(:read AS timestamptz[]))
-             AS s (user_id, taste, updated_at)
-        JOIN users u ON u.user_id = s.user_id AND u.updated_at = s.updated_at
-        WHERE :space = (SELECT champion FROM serving)
-        ORDER BY u.user_id FOR NO KEY UPDATE OF u SKIP LOCKED
-    )
-    UPDATE users u SET taste = CAST(fresh.taste AS vector), space = :space
-    FROM fresh WHERE u.user_id = fresh.user_id
-""")
-
-
-def store_tastes(
-    connection: Connection, tastes: Sequence[tuple[User, NDArray[np.float32]]], space: str
-) -> None:
-    """One statement for all, and no waiting: who is locked, or changed since, is folded when next met."""
-    asked = {
-        "ids": [user.user_id for user, _ in tastes],
-        "tastes": [written(taste) for _, taste in tastes],
-        "read": [user.updated_at for user, _ in tastes],
-        "space": space,
-    }
-    connection.execute(_STORE_TASTES, asked)
+def latest(rows: Sequence[Rated]) -> list[Rated]:
+    """Of a pair that comes twice the later in time, as in `History.of`."""
+    in_time = sorted(rows, key=lambda row: row.rated_at.timestamp() if row.rated_at else -math.inf)
+    return list({(row.user_id, row.movie_id): row for row in in_time}.values())
 
 
 _DISMISS = text("""

@@ -1,8 +1,9 @@
 """A client of a running API: registers, signs in, lists movies, adds users and deletes them again."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -61,16 +62,18 @@ class Account:
         self._http.headers["Authorization"] = f"Bearer {self.token}"
 
     def movie_ids(self, limit: int) -> list[int]:
-        """The first `limit` of the catalogue, page by page."""
-        ids: list[int] = []
+        """The first `limit` of the catalogue."""
+        return [movie["movie_id"] for movie in islice(self.catalogue(), limit)]
+
+    def catalogue(self) -> Iterator[dict[str, Any]]:
+        """Every movie, page by page."""
         cursor: Any = None
-        while len(ids) < limit:
+        while True:
             answer = self._page(PAGE, cursor)
-            ids += [movie["movie_id"] for movie in self._read(answer, "movies")]
+            yield from self._read(answer, "movies")
             cursor = self._read(answer, "next_cursor")
             if cursor is None:
-                break
-        return ids[:limit]
+                return
 
     def movies(self, limit: int) -> list[dict[str, Any]]:
         """The first `limit` of the catalogue, as far as one page goes."""
@@ -86,6 +89,18 @@ class Account:
         self._read(answer, "recommendations")
         told: dict[str, Any] = answer.json()
         return told
+
+    def rate(self, ratings: Sequence[Mapping[str, Any]]) -> int:
+        """How many are stored."""
+        return int(self._read(self._send("POST", "/ratings", json={"ratings": ratings}), "stored"))
+
+    def model(self) -> str | None:
+        """The version that serves; None while popularity does, or nothing yet."""
+        answer = self._send("GET", "/health/ready")
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            return None
+        version: str | None = self._read(answer, "model")
+        return version
 
     def add_user(self, body: Mapping[str, Any]) -> Any:
         return self._read(self._send("POST", "/recommendations", json=body), "user_id")

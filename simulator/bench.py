@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from simulator.bench_traffic import SCENARIOS, Traffic
 from simulator.errors import SimulatorError
-from simulator.traffic import SCENARIOS, Traffic
 from simulator.wire import Answer, AsyncLine, Line, LineError, line_error
 
 TIMEOUT = 10.0
@@ -65,29 +66,55 @@ def judged(answer: Answer, taken: float) -> Outcome:
     return taken if 200 <= answer.status < 300 else f"status {answer.status}"
 
 
-def open_loop(traffic: Traffic, seconds: float, rate: float, rng: np.random.Generator) -> Outcomes:
-    return asyncio.run(send_all(traffic, seconds, rate, rng))
+def open_loop(
+    traffic: Traffic,
+    seconds: float,
+    rate: float,
+    rng: np.random.Generator,
+    scenarios: Sequence[str] = SCENARIOS,
+) -> Outcomes:
+    return asyncio.run(send_all(traffic, seconds, rate, rng, scenarios))
 
 
-async def send_all(traffic: Traffic, seconds: float, rate: float, rng: np.random.Generator) -> Outcomes:
+async def send_all(
+    traffic: Traffic,
+    seconds: float,
+    rate: float,
+    rng: np.random.Generator,
+    scenarios: Sequence[str] = SCENARIOS,
+) -> Outcomes:
     """Requests leave by the schedule, however slow the answers are; each is timed from when it was due."""
     lines: asyncio.LifoQueue[AsyncLine] = asyncio.LifoQueue()
-    for _ in range(CONNECTIONS):
-        lines.put_nowait(AsyncLine(traffic.url))
-    outcomes: Outcomes = {scenario: [] for scenario in SCENARIOS}
+    for line in opened_lines(traffic, CONNECTIONS):
+        lines.put_nowait(line)
+    outcomes: Outcomes = {scenario: [] for scenario in scenarios}
 
-    async def send(scenario: str, content: bytes, due: float) -> None:
-        outcomes[scenario].append(await sent(lines, traffic, scenario, content, due))
+    async def send(due: float, planned: Planned) -> None:
+        outcome = await sent(lines, traffic, planned.kind, planned.content, due)
+        outcomes[planned.scenario].append(outcome)
 
-    plan = planned(traffic, schedule(seconds, rate, rng), rng)
+    plan = planned(traffic, schedule(seconds, rate, rng), rng, scenarios)
     start = asyncio.get_running_loop().time() + 0.1
     async with asyncio.TaskGroup() as sending:
-        for after, scenario, content in plan:
-            await moment(start + after)
-            sending.create_task(send(scenario, content, start + after))
+        for question in plan:
+            await moment(start + question.after)
+            sending.create_task(send(start + question.after, question))
     while not lines.empty():
         lines.get_nowait().close()
     return outcomes
+
+
+def opened_lines(traffic: Traffic, connections: int) -> list[AsyncLine]:
+    """As many to each process that is measured."""
+    return [AsyncLine(traffic.urls[number % len(traffic.urls)]) for number in range(connections)]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    after: float  # seconds
+    scenario: str
+    kind: str  # what is asked for: of mixed traffic one of the others
+    content: bytes
 
 
 def schedule(seconds: float, rate: float, rng: np.random.Generator) -> list[float]:
@@ -95,10 +122,16 @@ def schedule(seconds: float, rate: float, rng: np.random.Generator) -> list[floa
     return sorted(rng.uniform(0, seconds, size=rng.poisson(rate * seconds)).tolist())
 
 
-def planned(traffic: Traffic, times: list[float], rng: np.random.Generator) -> list[tuple[float, str, bytes]]:
+def planned(
+    traffic: Traffic, times: list[float], rng: np.random.Generator, scenarios: Sequence[str]
+) -> list[Planned]:
     """All of it made beforehand: while a request is being made, no other one is sent or received."""
-    scenarios = [SCENARIOS[index] for index in rng.integers(len(SCENARIOS), size=len(times))]
-    return [(after, name, traffic.content(name)) for after, name in zip(times, scenarios, strict=True)]
+    drawn = [scenarios[index] for index in rng.integers(len(scenarios), size=len(times))]
+    kinds = [traffic.drawn(scenario) for scenario in drawn]
+    return [
+        Planned(after, scenario, kind, traffic.content(kind))
+        for after, scenario, kind in zip(times, drawn, kinds, strict=True)
+    ]
 
 
 async def moment(when: float) -> None:

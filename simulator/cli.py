@@ -1,46 +1,23 @@
 """The command marquee-simulate."""
 
-import json
 import os
 import signal
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 from tqdm import tqdm
 
-from simulator.account import opened, signed_in
-from simulator.bench import CONNECTIONS, open_loop, service_time
+from simulator.account import opened
 from simulator.days import Crowd, write_day
 from simulator.errors import SimulatorError
 from simulator.history import write_history
 from simulator.question import Login, ask_all
-from simulator.report import (
-    Figures,
-    Requirement,
-    figures,
-    number,
-    open_loop_table,
-    ratio,
-    records,
-    service_table,
-)
-from simulator.traffic import Traffic
+from simulator.verbs.bench import bench
 
 # A fixed day and not today, so that the same command writes the same bytes next year.
 UNTIL = "2026-01-01"
-
-
-def read_requirements(
-    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[Requirement, ...]:
-    try:
-        return tuple(Requirement.parse(text) for text in texts)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -115,60 +92,6 @@ def day(
 
 
 @main.command()
-@click.option("--url", default="http://127.0.0.1:8000", help="The API's address.")
-@click.option("--username", required=True, help="A registered client.")
-@click.option("--password", envvar="MARQUEE_PASSWORD", show_envvar=True, required=True, help="Its password.")
-@click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), default=10.0, help="Length of each measurement."
-)
-@click.option(
-    "--rate", type=click.FloatRange(0), default=50.0, help="Requests a second in the open loop; 0 skips it."
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=7, help="Decides the histories, the order and the schedule."
-)
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the numbers here too.")
-@click.option(
-    "--require",
-    "requirements",
-    metavar="SCENARIO<=RATIO",
-    multiple=True,
-    callback=read_requirements,
-    help="Exit status 1 when the median takes longer than so many times the no-op's; may be repeated.",
-)
-def bench(
-    url: str,
-    username: str,
-    password: str,
-    seconds: float,
-    rate: float,
-    seed: int,
-    json_file: Path | None,
-    requirements: tuple[Requirement, ...],
-) -> None:
-    """Measure a running API against a request that only checks the token (noop).
-
-    stored: recommendations for a user that the API knows. new: for a history of 50, stored as a new user.
-    The users that the measurement adds are deleted at its end.
-    """
-    rng = np.random.default_rng(seed)
-    with signed_in(url, username, password) as account:
-        traffic = Traffic(account, rng)
-        try:
-            traffic.settle()
-            service = measure_service(traffic, seconds, rng)
-            loop = measure_open_loop(traffic, seconds, rate, rng) if rate else {}
-        finally:
-            users = clean_up(traffic)
-    if json_file:
-        save(json_file, summary(url, seconds, rate, service, loop, requirements) | users)
-    for requirement in requirements:
-        click.echo(requirement.verdict(service))
-    if not all(requirement.met(service) for requirement in requirements):
-        raise click.exceptions.Exit(1)
-
-
-@main.command()
 @click.argument("url")
 @click.option("--key", envvar="REGISTRATION_KEY", show_envvar=True, help="The operator's registration key.")
 @click.option("--key-file", type=click.Path(path_type=Path), help="The file that holds the key.")
@@ -205,58 +128,4 @@ def usable(key: str | None) -> str | None:
     return stripped or None
 
 
-def measure_service(traffic: Traffic, seconds: float, rng: np.random.Generator) -> dict[str, Figures]:
-    click.echo(f"Service time: one connection, one request after the other, {seconds:g} s")
-    service = figures(service_time(traffic, seconds, rng))
-    click.echo(service_table(service) + "\n")
-    return service
-
-
-def measure_open_loop(
-    traffic: Traffic, seconds: float, rate: float, rng: np.random.Generator
-) -> dict[str, Figures]:
-    click.echo(
-        f"Open loop: {rate:g} requests a second in all, up to {CONNECTIONS} connections, {seconds:g} s,"
-        " timed from when each was due"
-    )
-    loop = figures(open_loop(traffic, seconds, rate, rng))
-    click.echo(open_loop_table(loop) + "\n")
-    return loop
-
-
-def clean_up(traffic: Traffic) -> dict[str, int]:
-    added = traffic.added()
-    deleted = traffic.leave(tqdm(added, desc="Deleting", unit=" users", disable=None))
-    left = f"; {len(added) - deleted:,} are left" if deleted < len(added) else ""
-    click.echo(f"Added {len(added):,} users and deleted {deleted:,} of them again{left}.")
-    if traffic.unanswered():
-        click.echo(f"{traffic.unanswered():,} requests for a new user had no answer: some may be left.")
-    return {"users_added": len(added), "users_deleted": deleted, "users_unknown": traffic.unanswered()}
-
-
-def summary(
-    url: str,
-    seconds: float,
-    rate: float,
-    service: dict[str, Figures],
-    loop: dict[str, Figures],
-    requirements: tuple[Requirement, ...],
-) -> dict[str, Any]:
-    return {
-        "url": url,
-        "seconds": seconds,
-        "rate": rate,
-        "service_time": records(service),
-        "ratios": {name: number(ratio(service, name)) for name in service},
-        "open_loop": records(loop),
-        "requirements": [
-            {"scenario": r.scenario, "limit": r.limit, "met": r.met(service)} for r in requirements
-        ],
-    }
-
-
-def save(path: Path, record: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(record, indent=2) + "\n")
-    except OSError as error:
-        raise SimulatorError(f"{path}: {error.strerror}.") from error
+main.add_command(bench)

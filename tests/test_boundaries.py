@@ -19,9 +19,9 @@ MAY = {
 }
 ORDER = """
     errors settings files manifests days titles catalogue history products statistics factors artifact
-    parameters model model_store folding diversity ranking together evaluation tuning library
-    backups tables database schema roles bulk unloading tombstones deletions accounts movies users registry
-    runs exposure figures histories
+    parameters scores model model_store folding diversity ranking together evaluation tuning library
+    backups tables database schema roles bulk unloading tombstones deletions accounts movies users visits
+    registry runs exposure figures histories
     progress imports daily learning bench local spoken verbs cli
 """.split()  # noqa: SIM905 - reads as a list
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "airflow", "kubernetes", "httpx", "jose"}

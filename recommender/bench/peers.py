@@ -14,7 +14,7 @@ from recommender.evaluation import Ints, Ratings
 from recommender.factors import features
 from recommender.folding import Histories, genre_shares
 from recommender.history import LIKED, History
-from recommender.ranking import best
+from recommender.scores import best
 
 Single = NDArray[np.float32]
 K = 10  # titles of a list

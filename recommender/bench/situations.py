@@ -13,7 +13,8 @@ from recommender.catalogue import Catalogue
 from recommender.evaluation import Case, Ints, Split, lists_for, scored
 from recommender.history import LIKED, History
 from recommender.model import Parameters
-from recommender.ranking import Wish, best
+from recommender.ranking import Wish
+from recommender.scores import best
 
 OURS = Ours.name
 LIKES = (1, 2, 3, 5)

@@ -18,8 +18,9 @@ from recommender.model import Model
 from recommender.model_store import ModelStore
 from recommender.movies import read_catalogue
 from recommender.progress import Progress
-from recommender.ranking import Source, best
+from recommender.ranking import Source
 from recommender.registry import serving_state
+from recommender.scores import best
 from recommender.unloading import read_out
 
 KEPT = timedelta(days=7)

@@ -12,7 +12,7 @@ from recommender.evaluation import Floats, Ints, scored
 from recommender.factors import completed, even_features, features, learned
 from recommender.folding import Histories, Single, tastes
 from recommender.model import Model, Parameters, rank_for
-from recommender.ranking import best
+from recommender.scores import best
 from recommender.tuning.by_users import learned_by_users
 from recommender.tuning.counts import Counted, counted
 from recommender.tuning.trials import Trial

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from recommender.database import open_engine
 from recommender.local.urls import PerRole
 from tests.api.conftest import Service, away, until
+from tests.api.test_recommendations import whole
 
 HISTORY: dict[str, Any] = {"history": [{"title": "The Matrix (1999)", "rating": 5}], "k": 3}
 FALLBACKS = 'marquee_fallbacks_total{reason="database_away"}'
@@ -33,7 +34,7 @@ def database(state: str) -> Any:
 
 def recommended(answer: httpx.Response, *, persisted: bool) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
+    told: dict[str, Any] = whole(answer)
     assert (told["persisted"], told["source"], len(told["recommendations"])) == (persisted, "model", 3)
     return told
 

@@ -111,7 +111,7 @@ def test_the_log_of_an_unforeseen_error_says_where_and_not_whose(
     request_id = answer.headers["X-Request-ID"]
     assert f"failed request_id={request_id} client_id=1 method=POST route=/recommendations" in log
     assert "SQLSTATE 23514 new row for relation" in log
-    assert "recommender/users.py" in log
+    assert "api/recommendations.py" in log
     for word in ("trillian", "DETAIL", "[parameters", "[SQL"):
         assert word not in log
 

@@ -6,8 +6,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import Engine, create_engine, text
 
+from api.batch import BatchAnswer
+from api.wishes import Recommendations
 from recommender.history import History
 from recommender.model import Model
 
@@ -29,6 +32,13 @@ def rows(stocked: Any) -> Engine:
 def ask(client: httpx.Client, status: int = 200, /, **body: Any) -> Any:
     answer = client.post("/recommendations", json=body)
     assert answer.status_code == status, answer.text
+    return whole(answer) if status == 200 else answer.json()
+
+
+def whole(answer: httpx.Response, kind: type[BaseModel] = Recommendations) -> Any:
+    """What was sent is, to the byte, what the contract's model would write, though it did not."""
+    assert answer.headers["content-type"] == "application/json"
+    assert kind.model_validate_json(answer.content).model_dump_json().encode() == answer.content
     return answer.json()
 
 
@@ -62,6 +72,15 @@ def test_preferences_alone_make_a_user_who_is_answered_from_them(client: httpx.C
     assert (first["source"], again["source"], shown(again)) == ("preferences", "preferences", shown(first))
     animated = [pick for pick in first["recommendations"] if "Animation" in pick["genres"]]
     assert len(animated) > 5  # one in eleven of the catalogue is animated
+
+
+def test_without_a_catalogue_there_is_an_empty_list_and_no_model(service: Any) -> None:
+    client = service.client()
+    user = ask(client, preferences={"Drama": 5})["user_id"]
+    answer = ask(client, user_id=user)
+    assert (answer["source"], answer["model_version"], answer["recommendations"]) == ("popular", None, [])
+    batch = client.post("/recommendations/batch", json={"users": [{"user_id": user}, {"external_id": "x"}]})
+    assert len(whole(batch, BatchAnswer)["results"]) == 1
 
 
 def test_a_user_without_a_history_gets_the_popular(client: httpx.Client, rows: Engine) -> None:
@@ -119,6 +138,8 @@ def test_a_client_whose_users_are_locked_does_not_hold_up_another(
         body = {"user_id": user, "history": [{"movie_id": 3}]}
         waiting = [pool.submit(client.post, "/recommendations", json=body) for _ in range(20)]
         assert other.get("/movies").elapsed.total_seconds() < 3  # it took eight and more
+        answer = other.post("/recommendations", json={"history": SCI_FI})  # for which there are others
+        assert (answer.status_code, answer.elapsed.total_seconds() < 3) == (200, True)
         holder.rollback()
         statuses = {future.result().status_code for future in waiting}
     assert statuses <= {200, 503}
@@ -273,8 +294,9 @@ def test_an_unknown_genre_is_named_with_the_known_ones(client: httpx.Client, fie
 
 def test_a_retry_with_its_key_is_answered_as_the_first_and_makes_one_user(client: httpx.Client) -> None:
     headers = {"Idempotency-Key": "once"}
-    first, second = (client.post("/recommendations", json={"history": SCI_FI}, headers=headers) for _ in "ab")
-    assert first.json() == second.json()
+    body = {"history": [*SCI_FI, {"title": "Titanic"}, {"title": "No such film"}]}
+    first, second = (client.post("/recommendations", json=body, headers=headers) for _ in "ab")
+    assert whole(first) == whole(second)
     other = client.post("/recommendations", json={"history": SCI_FI[:1]}, headers=headers)
     assert (other.status_code, "Idempotency-Key" in other.json()["detail"]) == (422, True)
 
@@ -325,7 +347,8 @@ def test_a_batch_answers_known_users_in_order_and_names_the_others(client: httpx
     one = ask(client, history=SCI_FI)["user_id"]
     two = ask(client, external_id="batched", history=[{"title": "Frozen (2013)"}])["user_id"]
     users = [{"external_id": "batched"}, {"user_id": 2**40}, {"user_id": one}]
-    answer = client.post("/recommendations/batch", json={"users": users, "k": 3}).json()
+    batch = client.post("/recommendations/batch", json={"users": users, "k": 3})
+    answer = whole(batch, BatchAnswer)
     assert [result["user_id"] for result in answer["results"]] == [two, one]
     assert answer["unknown_users"] == [{"user_id": 2**40, "external_id": None}]
     assert shown(answer["results"][1]) == shown(ask(client, user_id=one, k=3))

@@ -12,7 +12,7 @@ from recommender import accounts
 from recommender.database import client_scope, open_engine
 from recommender.deletions import delete_user
 from recommender.local.urls import PerRole
-from recommender.users import create_user
+from recommender.users import ids_of_names
 from tests.api.conftest import Service, eventually, run
 
 NOWHERE = "postgresql+psycopg2://nobody@127.0.0.1:1/none"
@@ -61,9 +61,9 @@ def count(metrics: Metrics, name: str, **labels: str) -> float:
     return metrics.registry.get_sample_value(f"marquee_{name}_total", labels) or 0
 
 
-def new_user(engines: PerRole[Engine], client_id: int) -> int:
+def new_user(engines: PerRole[Engine], client_id: int, name: str) -> int:
     with client_scope(engines.api, client_id) as connection:
-        return create_user(connection, client_id, {}, None, None)
+        return ids_of_names(connection, client_id, [name])[0][name]
 
 
 def test_a_list_is_logged_as_it_was_answered(stocked: Service) -> None:
@@ -80,7 +80,7 @@ def test_a_list_is_logged_as_it_was_answered(stocked: Service) -> None:
 def test_a_row_of_a_user_deleted_meanwhile_is_not_written(
     engines: PerRole[Engine], metrics: Metrics, client_id: int
 ) -> None:
-    stays, goes = new_user(engines, client_id), new_user(engines, client_id)
+    stays, goes = (new_user(engines, client_id, name) for name in ("stays", "goes"))
     log = ServedLog(engines.api, metrics)
     for user_id in (stays, goes, None):
         log.put(served(client_id, user_id))

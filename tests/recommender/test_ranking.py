@@ -7,7 +7,7 @@ from recommender.catalogue import Catalogue, Movie
 from recommender.evaluation import Ratings
 from recommender.history import History
 from recommender.model import Model
-from recommender.ranking import Pick, Ranker, Wish, best
+from recommender.ranking import Pick, Ranker, Wish
 
 NOBODY = History.of([])
 few = settings(max_examples=40, deadline=None)  # for lists that take longer to make
@@ -179,10 +179,3 @@ def test_movies_that_nobody_rated_are_not_near_those_that_people_rated(
 def test_lists_of_an_empty_catalogue_are_empty(model: Model) -> None:
     for known in (model, None):
         assert Ranker(Catalogue([]), known).recommend(History.of([10]), {}, Wish()).picks == ()
-
-
-@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, -np.inf]), max_size=30), st.integers(0, 35))
-def test_the_best_are_in_order_and_equals_keep_theirs(scores: list[float], k: int) -> None:
-    finite = [i for i, score in enumerate(scores) if np.isfinite(score)]
-    expected = sorted(finite, key=lambda i: (-scores[i], i))[:k]
-    assert best(np.array(scores, np.float32), k).tolist() == expected

@@ -11,7 +11,8 @@ from recommender.catalogue import Catalogue, Movie
 from recommender.evaluation import Ratings
 from recommender.history import History
 from recommender.model import Model
-from recommender.ranking import Ranker, Wish, best
+from recommender.ranking import Ranker, Wish
+from recommender.scores import best
 from recommender.together import Member, Together, shared_list
 from tests.recommender.test_ranking import few, fits, histories, wishes
 

@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from simulator import saturation
 from simulator.account import signed_in
 from simulator.bench import schedule, send_all, sent
+from simulator.bench_tables import memory_line, saturation_table
+from simulator.bench_traffic import MIXED, SCENARIOS, SHARES, Traffic
 from simulator.cli import main
-from simulator.report import Figures, Requirement, figures
-from simulator.traffic import SCENARIOS, Traffic
+from simulator.report import Figures, Measured, Requirement, figures
+from simulator.saturation import Saturated, Turn, spent
+from simulator.verbs import bench as verb
 from simulator.wire import AsyncLine, LineError, parse
 
 MOVIES = 130
@@ -28,6 +32,7 @@ class Peer(ThreadingHTTPServer):
     """Speaks as much of the API's contract as a measurement needs."""
 
     daemon_threads = True
+    request_queue_size = 128  # of five, connections that come at once wait a second to be tried again
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -36,6 +41,8 @@ class Peer(ThreadingHTTPServer):
         self.created: list[list[dict[str, Any]]] = []
         self.answers_before_failure: float = math.inf
         self.too_soon = 0  # deletions that are told to come back
+        self.asked = 0
+        self.metrics = True  # whether they are told
 
     @property
     def url(self) -> str:
@@ -76,20 +83,35 @@ class Handler(BaseHTTPRequestHandler):
 
     def signed_in(self) -> bool:
         if self.headers["Authorization"] == "Bearer the-token":
+            with self.server.lock:
+                self.server.asked += 1
             return True
         self.answer(401, {"title": "Unauthorized"})
         return False
 
     def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        if asked.path == "/metrics" and self.server.metrics:
+            self.tell_metrics()
+            return
         if not self.signed_in():
             return
-        asked = urlsplit(self.path)
         if asked.path == "/client":
             self.answer(200, {"client_id": 1, "username": "u", "name": "U"})
         elif asked.path == "/movies":
             self.answer(200, self.page({name: values[0] for name, values in parse_qs(asked.query).items()}))
+        elif asked.path.endswith("/similar"):
+            self.answer(200, {"movie_id": int(asked.path.split("/")[2]), "similar": []})
         else:
             self.answer(404)
+
+    def tell_metrics(self) -> None:
+        """A millisecond of the processor for each request so far."""
+        content = f"process_cpu_seconds_total {self.server.asked / 1000}\nprocess_resident_memory_bytes 2e8\n"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content.encode())
 
     def page(self, query: dict[str, str]) -> dict[str, Any]:
         after = int(query.get("cursor", 0))
@@ -110,7 +132,10 @@ class Handler(BaseHTTPRequestHandler):
     def recommend(self, body: dict[str, Any]) -> None:
         if self.server.exhausted():
             self.answer(503, {"title": "Not now"})
-        elif "history" in body:
+        elif "users" in body:
+            known = all(user["user_id"] in self.server.users for user in body["users"])
+            self.answer(200 if known else 404, {"results": [], "unknown_users": []})
+        elif "history" in body and "user_id" not in body:
             self.answer(200, {"user_id": self.server.create(body["history"]), "recommendations": []})
         else:
             self.answer(200 if body["user_id"] in self.server.users else 404, {"user_id": body["user_id"]})
@@ -123,6 +148,13 @@ class Handler(BaseHTTPRequestHandler):
             with self.server.lock:
                 self.server.users.remove(int(self.path.removeprefix("/users/")))
             self.answer(204)
+
+
+@pytest.fixture(autouse=True)
+def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saturation, "QUESTIONS", 10)
+    for module in (saturation, verb):
+        monkeypatch.setattr(module, "SLICES", 2)
 
 
 @pytest.fixture
@@ -185,7 +217,7 @@ def test_the_json_file_says_what_the_table_says(peer: Peer, tmp_path: Path) -> N
         new["p50_ms"] / record["service_time"]["noop"]["p50_ms"], 0.01
     )
     assert record["open_loop"].keys() == record["service_time"].keys() == set(SCENARIOS)
-    assert record["requirements"] == [{"scenario": "new", "limit": 100000, "met": True}]
+    assert record["requirements"] == [{"scenario": "new", "kind": "<=", "limit": 100000, "met": True}]
     assert record["users_added"] == record["users_deleted"] == len(peer.created)
 
 
@@ -197,7 +229,7 @@ def test_a_requirement_decides_the_exit_status(peer: Peer, limit: str, status: i
 
 
 def test_a_scenario_that_failed_meets_no_requirement(peer: Peer) -> None:
-    peer.answers_before_failure = 100  # the stored users and the warm-up get theirs
+    peer.answers_before_failure = 120  # the stored users and the warm-up get theirs
     result = run(peer.url, "--rate", "0", "--require", "new<=100000")
     assert result.exit_code == 1
     assert "x status 503" in result.stdout
@@ -213,7 +245,7 @@ def test_an_api_that_fails_from_the_start_is_named_and_left_clean(peer: Peer) ->
     assert not peer.users
 
 
-@pytest.mark.parametrize("text", ["fast<=4", "new<4", "new<=", "new<=-1"])
+@pytest.mark.parametrize("text", ["fast<=4", "new<4", "new<=", "new<=-1", "new.p50<=2", "new.p99>=2"])
 def test_a_requirement_that_cannot_be_read_is_a_usage_error(text: str) -> None:
     result = run("http://127.0.0.1:1", "--require", text)
     assert result.exit_code == 2
@@ -302,6 +334,79 @@ def test_an_answer_that_cannot_be_measured_is_refused(data: bytes) -> None:
         parse(data)
 
 
+def test_saturation_tells_throughput_processor_time_and_the_latency_at_half(
+    peer: Peer, tmp_path: Path
+) -> None:
+    path = tmp_path / "bench.json"
+    arguments = ["--rate", "0", "--saturation", "0.1", "--connections", "4", "--json", str(path)]
+    result = run(peer.url, *arguments, "--require", "stored>=0.001", "--require", "mixed.p99<=100000")
+    assert result.exit_code == 0, result.output
+    record = json.loads(path.read_text())
+    assert record["saturation"].keys() == record["half_load"].keys() == {*SCENARIOS, MIXED}
+    for name, found in record["saturation"].items():
+        assert found["a_second"] * 0.1 < found["requests"]
+        assert found["cpu_ms"] == pytest.approx(1, rel=0.01), name
+        assert found["busy"] == pytest.approx(found["a_second"] / 1000, rel=0.01)
+        assert found["own_cpu_ms"] > 0
+        seconds = sum(ended - began for began, ended in found["turns"])
+        assert seconds == pytest.approx(found["requests"] / found["a_second"], rel=0.05)
+        assert 0 < record["half_load"][name]["requests"] < found["requests"]
+    assert record["saturation"]["noop"]["to_noop"] == record["half_load"]["noop"]["p99_to_noop"] == 1
+    assert record["memory_bytes"] == [200_000_000]
+    assert [r["met"] for r in record["requirements"]] == [True, True]
+    assert not peer.users
+
+
+@pytest.mark.parametrize("text", ["stored>=0.3", "stored.p99<=5"])
+def test_a_requirement_of_a_phase_that_was_left_out_is_not_met(peer: Peer, text: str) -> None:
+    result = run(peer.url, "--rate", "0", "--require", text)
+    assert (result.exit_code, "NOT met (-)" in result.stdout) == (1, True)
+
+
+def test_throughput_that_is_too_low_is_not_met() -> None:
+    saturated = {"noop": Saturated([0.1] * 100, 1.0), "stored": Saturated([0.1] * 30, 1.0)}
+    measured = Measured({}, {}, saturated)
+    assert Requirement.parse("stored>=0.3").met(measured)
+    assert not Requirement.parse("stored>=0.31").met(measured)
+    saturated["stored"].outcomes.append("status 503")
+    assert not Requirement.parse("stored>=0.3").met(measured)
+
+
+def test_every_process_that_is_named_gets_its_part(peer: Peer) -> None:
+    with Peer() as other:
+        other.users = peer.users
+        thread = Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        more = ["--url", other.url, "--rate", "0", "--saturation", "0.05", "--connections", "2"]
+        result = run(peer.url, *more)
+        other.shutdown()
+        thread.join()
+    assert result.exit_code == 0, result.output
+    assert other.asked > 100
+    assert "200 MiB" not in result.stdout
+    assert "191 MiB and 191 MiB" in result.stdout
+
+
+def test_metrics_that_are_not_told_leave_processor_time_unknown(peer: Peer) -> None:
+    peer.metrics = False
+    unknown = spent([urlsplit(peer.url)])
+    assert (unknown.cpu_s, unknown.memory) == (None, ())
+    assert "not to be read here" in memory_line(unknown)
+    silent = Saturated()
+    silent.add(Turn([0.1], 0.0, 0.5, 0.001), unknown, unknown)
+    assert (silent.cpu_ms, silent.busy, silent.rate, silent.own_ms) == (None, None, 2, 1)
+    assert saturation_table({"noop": silent}).split()[-4:] == ["-", "-", "-", "1.00"]
+
+
+def test_mixed_traffic_has_the_stated_shares(peer: Peer) -> None:
+    with signed_in(peer.url, "u", PASSWORD) as account:
+        traffic = Traffic(account, np.random.default_rng(7))
+        drawn = [traffic.drawn(MIXED) for _ in range(5_000)]
+    assert sum(SHARES.values()) == pytest.approx(1)
+    for kind, share in SHARES.items():
+        assert drawn.count(kind) / len(drawn) == pytest.approx(share, abs=0.02)
+
+
 def test_percentiles_are_of_the_good_answers_and_errors_are_counted_apart() -> None:
     of = Figures.of([0.001, 0.002, 0.003, "status 503", "timed out", "status 503"])
     assert (of.requests, of.error_share) == (6, 0.5)
@@ -311,5 +416,5 @@ def test_percentiles_are_of_the_good_answers_and_errors_are_counted_apart() -> N
 
 def test_a_requirement_without_any_answer_is_not_met() -> None:
     nothing = {scenario: Figures.of([]) for scenario in SCENARIOS}
-    assert not Requirement("new", 8).met(nothing)
+    assert not Requirement("new", 8).met(Measured(nothing))
     assert nothing["new"].record()["p50_ms"] is None

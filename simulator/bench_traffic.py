@@ -1,8 +1,9 @@
 """The requests of a measurement, and the users they leave behind."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import SplitResult
 
 import numpy as np
 
@@ -10,15 +11,22 @@ from simulator.account import Account
 from simulator.errors import SimulatorError
 from simulator.wire import Answer, request
 
-SCENARIOS = ("noop", "stored", "new")
-HISTORY = 50
+SCENARIOS = ("noop", "stored", "new", "more", "batch", "similar")
+MIXED = "mixed"
+SHARES = {"stored": 0.7, "new": 0.06, "more": 0.1, "batch": 0.02, "similar": 0.12}  # of the mixed traffic
+HISTORY, MORE, BATCH = 50, 5, 10
 STORED_USERS = 20
 CATALOGUE = 2_000
 
 
 class Traffic:
-    def __init__(self, account: Account, rng: np.random.Generator) -> None:
+    """`urls`: every process that is measured; the first one is the account's."""
+
+    def __init__(
+        self, account: Account, rng: np.random.Generator, others: Sequence[SplitResult] = ()
+    ) -> None:
         self.url = account.url
+        self.urls = [account.url, *others]
         self._account, self._rng = account, rng
         self._movie_ids = np.array(account.movie_ids(CATALOGUE))
         if not len(self._movie_ids):
@@ -27,18 +35,33 @@ class Traffic:
         self._asked = 0
         self._bodies: list[bytes] = []
 
-    def settle(self) -> None:
+    def settle(self, users: int = STORED_USERS) -> None:
         """Add the users whose stored taste is asked for."""
-        for _ in range(STORED_USERS):
-            self._stored.append(self._account.add_user({"history": self._history()}))
+        for _ in range(users):
+            self._stored.append(self._account.add_user({"history": self._history(HISTORY)}))
+
+    def drawn(self, scenario: str) -> str:
+        """What the next request of a scenario asks for."""
+        return str(self._rng.choice(list(SHARES), p=list(SHARES.values()))) if scenario == MIXED else scenario
 
     def content(self, scenario: str) -> bytes:
         if scenario == "noop":
             return self._request("GET", "/client")
-        if scenario == "stored":
-            user_id = self._stored[self._rng.integers(len(self._stored))]
-            return self._request("POST", "/recommendations", {"user_id": user_id})
-        return self._request("POST", "/recommendations", {"history": self._history()})
+        if scenario == "similar":
+            return self._request("GET", f"/movies/{self._rng.choice(self._movie_ids)}/similar")
+        if scenario == "batch":
+            size = min(BATCH, len(self._stored))
+            users = [
+                {"user_id": user} for user in self._rng.choice(self._stored, size, replace=False).tolist()
+            ]
+            return self._request("POST", "/recommendations/batch", {"users": users})
+        return self._request("POST", "/recommendations", self._asking(scenario))
+
+    def _asking(self, scenario: str) -> dict[str, Any]:
+        if scenario == "new":
+            return {"history": self._history(HISTORY)}
+        user = {"user_id": self._stored[self._rng.integers(len(self._stored))]}
+        return user | {"history": self._history(MORE)} if scenario == "more" else user
 
     def asks(self, scenario: str) -> None:
         """To be told before a request goes out: whoever asks for a new user may get one unseen."""
@@ -65,8 +88,8 @@ class Traffic:
             return gone
         return gone
 
-    def _history(self) -> list[dict[str, float]]:
-        size = min(HISTORY, len(self._movie_ids))
+    def _history(self, size: int) -> list[dict[str, float]]:
+        size = min(size, len(self._movie_ids))
         movie_ids = self._rng.choice(self._movie_ids, size=size, replace=False)
         ratings = self._rng.integers(1, 11, size=size) / 2
         return [

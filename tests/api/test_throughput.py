@@ -1,0 +1,29 @@
+"""The objectives of throughput and memory, by the bench against real processes on synthetic catalogues."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.api.throughput import MIB, bench, memory, running
+
+pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
+PARTS = ("stored>=0.3", "new>=0.12", "more>=0.12", "stored.p99<=5")
+ABOVE = 250 * MIB
+
+
+def required(*texts: str) -> list[str]:
+    return [part for text in texts for part in ("--require", text)]
+
+
+def test_one_process_answers_its_part_of_what_it_could_do_for_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, 10_000, 1) as api:
+        assert bench(api.services, ["--rate", "0", "--saturation", "9", *required(*PARTS)]) == 0
+
+
+def test_two_processes_of_sixty_thousand_titles_share_the_artifact(tmp_path: Path) -> None:
+    with running(tmp_path, 60_000, 2) as api:
+        assert bench(api.services, ["--rate", "0", "--saturation", "9", *required("stored>=0.2")]) == 0
+        for service in api.services:
+            found = memory(service, service.models)
+            assert found.rss - api.artifact <= ABOVE
+            assert found.mapped_pss < 0.6 * found.mapped
