@@ -15,6 +15,8 @@ from simulator.errors import SimulatorError
 from simulator.history import write_history
 from simulator.question import Login, ask_all
 from simulator.verbs.bench import bench
+from simulator.verbs.calibrate import calibrate
+from simulator.verbs.days import days
 
 # A fixed day and not today, so that the same command writes the same bytes next year.
 UNTIL = "2026-01-01"
@@ -129,3 +131,5 @@ def usable(key: str | None) -> str | None:
 
 
 main.add_command(bench)
+main.add_command(days)
+main.add_command(calibrate)

@@ -1,4 +1,4 @@
-"""A fashion: where the tastes of all viewers move to, the same for everybody who is told the same seed."""
+"""A fashion: where tastes move to. One that is drawn by the seed alone is the same for everybody."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from simulator.movies import Floats, Movies, unit
 from simulator.viewers import Viewer, draw_flavour
 
 OLD = 0.25  # of the movies: a fashion looks back to the year of one of these
-STRENGTH = 2.0  # twice what a single viewer loves or dislikes
+STRENGTH = 3.0  # three times what a single viewer loves or dislikes
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Fashion:
     genre_taste: Floats
     era: float
     flavour: Floats
+    fandom: Floats
 
     def reach(self, viewer: Viewer, shift: float) -> Viewer:
         """The same viewer with a taste so far on the way, from 0 to 1; habits and scale stay."""
@@ -26,14 +27,19 @@ class Fashion:
             genre_taste=between(viewer.genre_taste, self.genre_taste, shift),
             era=float(between(viewer.era, self.era, shift)),
             flavour=unit(between(viewer.flavour, self.flavour, shift)),
+            fandom=between(viewer.fandom, self.fandom, shift),
         )
 
 
 def draw_fashion(movies: Movies, rng: np.random.Generator) -> Fashion:
-    listing = movies.listing
-    known = listing.years[~np.isnan(listing.years)]
+    known = movies.known_years
     era = float(np.quantile(known, rng.uniform(0, OLD))) if len(known) else float("nan")
-    return Fashion(turned(listing.has_genre.mean(axis=0), rng), era, draw_flavour(movies.flavour, rng))
+    return Fashion(
+        genre_taste=turned(movies.common, rng),
+        era=era,
+        flavour=draw_flavour(movies.flavour, rng),
+        fandom=np.zeros(int(movies.listing.franchise.max()) + 2),
+    )
 
 
 def turned(shares: Floats, rng: np.random.Generator) -> Floats:

@@ -1,12 +1,15 @@
 """Rows as the real world spoils them: each breaks one rule of a day's ratings, and is counted under it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from simulator.history import lines
+from simulator.movies import Rows
 from simulator.viewers import Ratings
+
+_SENDER = 8  # a stream of chance; see households.py
 
 Fields = list[bytes]  # user, movie, stars, time
 
@@ -56,18 +59,36 @@ KINDS: Mapping[str, Callable[[Fields], Fields]] = {
 
 
 class Faults:
-    """Spoils about `share` of the rows, each kind alike. A stream of chance for each viewer."""
+    """Spoils about `share` of the rows, each kind alike.
 
-    def __init__(self, share: float, seed: int) -> None:
-        self._share, self._seed = share, seed
+    `senders`: which part of these comes from users whose sender spoils every row in one and the same way.
+    """
+
+    def __init__(self, share: float, seed: int, senders: float = 0.0) -> None:
+        self._seed, self._broken = seed, share * senders
+        self._share = (share - self._broken) / (1 - self._broken) if share else 0.0
         self.planted: Counter[str] = Counter()
 
     def lines(self, user_id: int, ratings: Ratings) -> Iterator[bytes]:
-        rng = np.random.default_rng([self._seed, user_id, 1])
-        faulty = rng.random(len(ratings)) < self._share
-        kinds = rng.choice(list(KINDS), size=len(ratings))
-        for line, spoil, kind in zip(lines(user_id, ratings), faulty, kinds, strict=True):
-            yield self._spoiled(line, str(kind)) if spoil else line
+        return self.spoiled(lines(user_id, ratings), np.full(len(ratings), user_id), user_id, 1)
+
+    def spoiled(self, whole: Iterable[bytes], users: Rows, *stream: int) -> Iterator[bytes]:
+        """The same lines, some of them spoiled; `stream` tells them from all others of the seed."""
+        if not (self._share or self._broken):
+            yield from whole
+            return
+        rng = np.random.default_rng([self._seed, *stream])
+        faulty = (rng.random(len(users)) < self._share).tolist()
+        kinds = rng.choice(list(KINDS), size=len(users)).tolist()
+        senders = {user: self._sender(user) for user in set(users.tolist())} if self._broken else {}
+        for line, user, spoil, kind in zip(whole, users.tolist(), faulty, kinds, strict=True):
+            own = senders.get(user)
+            yield self._spoiled(line, own or kind) if own or spoil else line
+
+    def _sender(self, user_id: int) -> str | None:
+        """What is wrong with all that this user's sender sends."""
+        rng = np.random.default_rng([self._seed, user_id, _SENDER])
+        return str(rng.choice(list(KINDS))) if rng.random() < self._broken else None
 
     def _spoiled(self, line: bytes, kind: str) -> bytes:
         self.planted[kind] += 1

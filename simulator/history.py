@@ -61,7 +61,8 @@ def write_history(
 
 
 def lines(user_id: int, ratings: Ratings) -> Iterator[bytes]:
-    for movie_id, stars, time in zip(ratings.movie_ids, ratings.stars, ratings.times, strict=True):
+    columns = (ratings.movie_ids.tolist(), ratings.stars.tolist(), ratings.times.tolist())
+    for movie_id, stars, time in zip(*columns, strict=True):
         yield b"%d,%d,%.1f,%d\n" % (user_id, movie_id, stars, time)
 
 

@@ -20,7 +20,7 @@ from recommender.cli import main
 from recommender.database import open_engine
 from recommender.local.urls import PerRole
 from recommender.registry import make_champion, register
-from simulator.days import Crowd, write_day
+from simulator.days import Crowd, seal, write_day
 from tests.api.conftest import PASSWORD, SETTINGS, STARTER
 
 CLIENT = "viewers"
@@ -72,6 +72,18 @@ class Platform:
         folder = self.folder / "data" / "simulation_data"
         (told,) = write_day(movies, folder, day, [crowd], 7, "starter", **world)
         self.tell(f"{CLIENT} send {told.ratings:,} ratings of {day}, {sum(told.faults.values()):,} faulty")
+
+    def mix_up(self, day: date) -> None:
+        """The client has sorted its rows by time, all but the column of users. No row looks wrong."""
+        place = self.folder / "data" / "simulation_data" / str(day)
+        path = place / CLIENT / "ratings.csv"
+        head, *rows = path.read_text(encoding="utf-8").splitlines()
+        users, rests = zip(*(row.split(",", 1) for row in rows), strict=True)
+        sorted_alone = sorted(rests, key=lambda rest: int(rest.rsplit(",", 1)[1]))
+        mixed = map(",".join, zip(users, sorted_alone, strict=True))
+        path.write_text("\n".join([head, *mixed, ""]), encoding="utf-8")
+        seal(place, day, "starter")
+        self.tell(f"{CLIENT} have sorted the rows of {day} by time, all but the column of users")
 
     def load(self, day: date, *force: str) -> None:
         """Force takes a day again that was sent anew."""

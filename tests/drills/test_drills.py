@@ -102,15 +102,19 @@ def test_tastes_shift(drill: Begin) -> None:
 
 
 def test_the_gate_refuses_twice(drill: Begin) -> None:
-    """All want the same, so what learns from them shows less of the catalogue."""
+    """Nothing can be learned from ratings that are somebody else's, and what was known is lost among them."""
     platform, watch = drill(60)
     watch.silent("MarqueeGateRefusedTwice")
-    for first in (1001, 2001):
-        platform.send(today(), first, viewers=1000, shift=1)
+    for first in (1001, 5001):
+        platform.send(today(), first, viewers=3000)
+        platform.mix_up(today())
         platform.load(today(), "--force", "more of the same")
         platform.verb("train", "--day", str(today()))
         platform.verb("evaluate")
         platform.verb("publish", ends_with=99)
     watch.fires("MarqueeGateRefusedTwice")
-    platform.verb("publish", "--force", "this is what they want")
+    platform.tell("the client sends rows that are whole again")
+    platform.send(today(), first=9001, viewers=3000)
+    platform.load(today(), "--force", "whole again")
+    platform.learn(today(), "--force", "no worse than the champion but for coverage")
     watch.resolves("MarqueeGateRefusedTwice")
