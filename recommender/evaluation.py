@@ -1,7 +1,7 @@
 """How good a list is, on what was held back: the whole catalogue ranked, everything rated removed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -44,6 +44,7 @@ class Case:
     user: int
     history: History
     targets: Ints
+    shown: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # before, and not to be listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +130,15 @@ def _drawn(own: Ratings, rng: np.random.Generator) -> Case:
     return Case(int(own.users[0]), History.of(own.movie_ids[kept], own.ratings[kept]), targets)
 
 
-def lists_of(ranker: Ranker) -> Recommend:
-    def recommend(history: History, k: int) -> list[int]:
-        picks = ranker.recommend(history, {}, Wish(k=k, explain=False)).picks
-        return [pick.movie_id for pick in picks]
-
-    return recommend
-
-
-def measured(recommend: Recommend, cases: Sequence[Case], catalogue_size: int, k: int = 10) -> Metrics:
-    return scored(lists_for(recommend, cases, k), cases, catalogue_size, k)
-
-
 def lists_for(recommend: Recommend, cases: Sequence[Case], k: int = 10) -> list[Ints]:
     return [np.asarray(recommend(case.history, k)[:k], np.int64) for case in cases]
+
+
+def lists_of(ranker: Ranker, cases: Sequence[Case], k: int = 10) -> list[Ints]:
+    """As served, but without what was shown before."""
+    wishes = (Wish(k=k, explain=False, exclude=case.shown.tolist()) for case in cases)
+    ranked = (ranker.recommend(case.history, {}, wish) for case, wish in zip(cases, wishes, strict=True))
+    return [np.array([pick.movie_id for pick in list_.picks], np.int64) for list_ in ranked]
 
 
 def scored(lists: Sequence[Ints], cases: Sequence[Case], catalogue_size: int, k: int = 10) -> Metrics:

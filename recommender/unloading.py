@@ -74,6 +74,22 @@ class _Decoded:
         self._take(rows)
 
 
+class WholeUsers:
+    """Of rows that come by user, hands on those of users who are complete."""
+
+    def __init__(self, take: Callable[[Rows], None]) -> None:
+        self._take, self._waiting = take, list[Rows]()
+
+    def add(self, rows: Rows) -> None:
+        rows = np.concatenate([*self._waiting, rows])
+        last = len(rows) and np.searchsorted(rows["user_id"], rows["user_id"][-1])
+        self._waiting = [rows[last:]]
+        self._take(rows[:last])
+
+    def finish(self) -> None:
+        self._take(*self._waiting)
+
+
 class Part:
     """A Parquet file whose row groups are of one size, whatever the pieces that came."""
 

@@ -1,9 +1,8 @@
 """Whom the gate asks about: held-out users, whom no model was trained on, and everybody's newest day."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from heapq import nsmallest
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +10,17 @@ from numpy.typing import NDArray
 from recommender.evaluation import FEWEST_LIKES, Case, Ints, Ratings, target_count
 from recommender.files import Store
 from recommender.history import LIKED, History
+from recommender.learning.gate import Unshown
+from recommender.learning.shown import MOST, SHOWN, drawn, hashed
 from recommender.learning.snapshots import CATALOGUE, GATE, NEWEST, open_snapshot
 from recommender.manifests import verify
 
-MOST = 5_000
 NEW, LIGHT = 5, 50  # ratings that a new and a light user has at most
 SEGMENTS = ("new", "light", "heavy")
 Bools = NDArray[np.bool_]
+Shown = Mapping[int, Ints]  # movies by user
+NOTHING: Shown = MappingProxyType({})
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,13 @@ class Cases:
     newest: tuple[Case, ...]  # the newest day
     head: Ints
     popularity: Mapping[int, int]  # ratings of each movie that the candidate was trained on
+    strong_unshown: Unshown | None = None
+    newest_unshown: Unshown | None = None
+
+    @property
+    def strong_fair(self) -> bool:
+        """Whether a champion, whose lists they saw, is not ahead by that."""
+        return self.strong_unshown is None or self.strong_unshown.enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +50,49 @@ def read_cases(data: Store, digest: str) -> Cases:
     """From the snapshot that the candidate was trained on."""
     snapshot = open_snapshot(data, digest)
     for entry in snapshot.manifest.files:
-        if entry.path in (GATE, NEWEST, CATALOGUE):
+        if entry.path in (GATE, NEWEST, CATALOGUE, SHOWN):
             verify(data, snapshot.folder, entry)
     on_day = snapshot.table(NEWEST, ("on_day",))["on_day"].to_numpy()
     rated = snapshot.table(CATALOGUE, ("movie_id", "ratings"))
     movie_ids, ratings = rated["movie_id"].to_numpy(), rated["ratings"].to_numpy()
+    gate, newest, shown = snapshot.ratings(GATE), snapshot.ratings(NEWEST), snapshot.shown()
+    strong, on_the_day = strong_cases(gate, shown), newest_cases(newest, on_day, shown)
+    strong_unshown = _unshown(strong, every_strong := strong_cases(gate), shown)
     return Cases(
-        strong_cases(snapshot.ratings(GATE)),
-        newest_cases(snapshot.ratings(NEWEST), on_day),
+        strong if not strong_unshown or strong_unshown.enough else every_strong,
+        on_the_day,
         head_of(movie_ids, ratings),
         dict(zip(movie_ids.tolist(), ratings.tolist(), strict=True)),
+        strong_unshown,
+        _unshown(on_the_day, newest_cases(newest, on_day), shown),
     )
 
 
-def strong_cases(ratings: Ratings, most: int = MOST) -> tuple[Case, ...]:
+def _unshown(left: Sequence[Case], every: Sequence[Case], shown: Shown) -> Unshown | None:
+    """None where lists of ours showed nothing to those who could be asked."""
+    return Unshown(len(left), len(every)) if any(case.user in shown for case in every) else None
+
+
+def strong_cases(ratings: Ratings, shown: Shown = NOTHING, most: int = MOST) -> tuple[Case, ...]:
     """Of each user a fifth of the likes, drawn, are the targets; the history has no times.
 
-    The draw is a hash of user and movie, so that every version is asked the same of the same user.
+    The draw is a hash of user and movie, so that every version is asked the same of the same user. What was
+    shown is forgotten: it is neither asked about nor known, and may be listed. Were it known, the champion
+    would list the rest without what it had mistaken for the targets, and no other model would.
     """
     users, likes = np.unique(ratings.users[ratings.ratings >= LIKED], return_counts=True)
-    enough = users[likes >= FEWEST_LIKES].tolist()
-    asked = nsmallest(most, enough, key=lambda user: _hash(f"gate{user}"))
+    asked = drawn(users[likes >= FEWEST_LIKES].tolist(), most)
     own = ratings.take(np.flatnonzero(np.isin(ratings.users, asked)))
-    drawn = {case.user: case for case in (_drawn(own.take(rows)) for rows in _rows_by_user(own))}
-    return tuple(drawn[user] for user in asked)
+    cases = {case.user: case for case in (_drawn(own.take(rows), shown) for rows in _rows_by_user(own))}
+    return tuple(cases[user] for user in asked if len(cases[user].targets))
 
 
-def newest_cases(ratings: Ratings, on_day: Bools) -> tuple[Case, ...]:
-    """What a user liked on the day are the targets; what was rated before, with its times, the history."""
-    found = [_split(ratings.take(rows), on_day[rows]) for rows in _rows_by_user(ratings)]
+def newest_cases(ratings: Ratings, on_day: Bools, shown: Shown = NOTHING) -> tuple[Case, ...]:
+    """What a user liked on the day are the targets; what was rated before, with its times, the history.
+
+    What was shown is neither asked about nor listed: the user had the choice among the rest.
+    """
+    found = [_split(ratings.take(rows), on_day[rows], shown) for rows in _rows_by_user(ratings)]
     return tuple(case for case in found if len(case.targets))
 
 
@@ -79,22 +103,22 @@ def _rows_by_user(ratings: Ratings) -> list[NDArray[np.intp]]:
     return np.split(order, np.flatnonzero(np.diff(ratings.users[order])) + 1)
 
 
-def _drawn(own: Ratings) -> Case:
-    user, likes = int(own.users[0]), own.movie_ids[own.ratings >= LIKED].tolist()
-    likes.sort(key=lambda movie_id: _hash(f"{user} {movie_id}"))
-    targets = np.array(likes[: target_count(len(likes))], np.int64)
+def _drawn(own: Ratings, shown: Shown) -> Case:
+    user = int(own.users[0])
+    own = own.take(np.flatnonzero(~np.isin(own.movie_ids, shown.get(user, _NONE))))
+    likes = own.movie_ids[own.ratings >= LIKED].tolist()
+    likes.sort(key=lambda movie_id: hashed(f"{user} {movie_id}"))
+    asked = target_count(len(likes)) if len(likes) >= FEWEST_LIKES else 0
+    targets = np.array(likes[:asked], np.int64)
     kept = ~np.isin(own.movie_ids, targets)
     return Case(user, History.of(own.movie_ids[kept], own.ratings[kept]), targets)
 
 
-def _split(own: Ratings, today: Bools) -> Case:
+def _split(own: Ratings, today: Bools, shown: Shown) -> Case:
     history = History.of(own.movie_ids[~today], own.ratings[~today], own.times[~today])
     liked = own.movie_ids[today & (own.ratings >= LIKED)]
-    return Case(int(own.users[0]), history, np.setdiff1d(liked, history.movie_ids))
-
-
-def _hash(name: str) -> str:
-    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    seen = shown.get(user := int(own.users[0]), _NONE)
+    return Case(user, history, np.setdiff1d(liked, np.union1d(history.movie_ids, seen)), seen)
 
 
 def head_of(movie_ids: Ints, ratings: Ints) -> Ints:

@@ -52,6 +52,22 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
+class Unshown:
+    """Users with likes enough that no list of ours had shown to them, of all who could be asked."""
+
+    left: int
+    users: int
+
+    @property
+    def enough(self) -> bool:
+        return self.left >= FEWEST
+
+    def said(self, who: str, instead: str) -> str:
+        few, then = ("", "they are asked about that alone") if self.enough else ("only ", instead)
+        return f"Of {self.users} {who} {few}{self.left} liked enough that no list had shown to them: {then}."
+
+
+@dataclass(frozen=True, slots=True)
 class Champion:
     """What the candidate is held against; what could not be measured is None."""
 
@@ -72,6 +88,8 @@ class Evidence:
     popularity: Compared | None = None
     coverage: float | None = None
     champion: Champion | None = None
+    strong_unshown: Unshown | None = None  # where lists of ours showed them something
+    newest_unshown: Unshown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +113,21 @@ def judge(evidence: Evidence) -> Verdict:
     findings = [*_sound(evidence), *_younger(evidence)]
     if not evidence.fault:
         findings += _quality(evidence)
-    against = tuple(sentence for refuses, sentence in findings if refuses)
+    against, asked = [sentence for refuses, sentence in findings if refuses], _asked(evidence)
     if against:
-        return Verdict("refused", against, _figures(evidence))
+        return Verdict("refused", (*against, *asked), _figures(evidence))
     outcome: Outcome = "passed" if evidence.popularity else "unjudged"
-    return Verdict(outcome, tuple(sentence for _, sentence in findings), _figures(evidence))
+    return Verdict(outcome, (*(sentence for _, sentence in findings), *asked), _figures(evidence))
+
+
+def _asked(evidence: Evidence) -> Iterator[str]:
+    """What the users who were compared were asked about."""
+    champion = evidence.champion
+    if evidence.popularity and evidence.strong_unshown:
+        instead = "all are asked about everything, which says nothing of a champion whose lists they saw"
+        yield evidence.strong_unshown.said("held-out users", instead)
+    if champion and not champion.fault and evidence.newest_unshown:
+        yield evidence.newest_unshown.said("users on the newest day", f"fewer than {FEWEST} are not compared")
 
 
 Findings = Iterator[tuple[bool, str]]  # whether it refuses, and why
@@ -164,6 +192,8 @@ def _figures(evidence: Evidence) -> dict[str, Figure]:
         "day": str(evidence.day),
         "coverage": evidence.coverage,
         **_numbers("popularity", evidence.popularity),
+        **_numbers("strong_unshown", evidence.strong_unshown),
+        **_numbers("newest_unshown", evidence.newest_unshown),
     }
     if champion:
         figures |= {
@@ -176,5 +206,5 @@ def _figures(evidence: Evidence) -> dict[str, Figure]:
     return figures
 
 
-def _numbers(name: str, found: Compared | None) -> dict[str, Figure]:
+def _numbers(name: str, found: Compared | Unshown | None) -> dict[str, Figure]:
     return {f"{name}_{key}": value for key, value in asdict(found).items()} if found else {}

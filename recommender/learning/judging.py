@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from recommender.catalogue import Catalogue
 from recommender.database import transaction
 from recommender.errors import BadArtifact, Failed, NothingToDo
-from recommender.evaluation import Average, Case, Ints, Metrics, lists_for, lists_of, scored
+from recommender.evaluation import Average, Case, Ints, Metrics, lists_of, scored
 from recommender.files import Store
 from recommender.history import History
 from recommender.learning.cases import Bools, Cases, groups, read_cases
@@ -83,6 +83,8 @@ def _evidence(
         popularity=Compared.of(ours.strong.ndcg, popular.strong.ndcg),
         coverage=ours.strong.coverage,
         champion=rival,
+        strong_unshown=cases.strong_unshown,
+        newest_unshown=cases.newest_unshown,
     )
     reports = {"candidate": ours, "champion": theirs, "popularity": popular}
     report = {"k": K, "movies": len(catalogue), "head": len(cases.head)}
@@ -102,7 +104,7 @@ def _rival(
         theirs = trial.earned(_comparable(models, current))
     except BadArtifact as error:
         return Champion(current.version, current.day, fault=str(error)), None
-    fair = _unseen(trial.cases.strong, candidate, current)
+    fair = _unseen(trial.cases.strong, candidate, current) & trial.cases.strong_fair
     strong = Compared.of(ours.strong.ndcg[fair], theirs.strong.ndcg[fair])
     unseen = current.day and candidate.day and current.day <= candidate.day
     newest = Compared.of(ours.newest.ndcg, theirs.newest.ndcg) if unseen else None
@@ -145,9 +147,9 @@ class _Trial:
 
     def earned(self, model: Model | None) -> _Earned:
         """None: by popularity alone."""
-        recommend, size = lists_of(Ranker(self.catalogue, model)), len(self.catalogue)
-        strong = lists_for(recommend, self.cases.strong, K)
-        newest = lists_for(recommend, self.cases.newest, K)
+        ranker, size = Ranker(self.catalogue, model), len(self.catalogue)
+        strong = lists_of(ranker, self.cases.strong, K)
+        newest = lists_of(ranker, self.cases.newest, K)
         held_out = scored(strong, self.cases.strong, size, K)
         report = {
             "version": model and model.version,

@@ -40,10 +40,11 @@ when the ten best places hold nothing else and counts a hit less the lower it st
 share of those titles (of ten at most) that the ten places hold. The whole catalogue is ranked, what a
 user has rated excepted. Held-out users are users whom no model learned from: a fifth of each one's likes
 is hidden. On the newest day the question is what a user liked on it, from what was rated before; no
-model has seen that day. Users are new, light or heavy by the number of ratings in their history; head
-titles are the few that hold half of all ratings, and tail titles are the others. In parentheses stands
-where the true mean lies in nineteen of twenty samples of users. The gate compares two models user by
-user, which tells smaller differences apart than these intervals do."""
+model has seen that day. Nobody is asked about what a list had shown before, because a champion chose it.
+Users are new, light or heavy by the number of ratings in their history; head titles are the few that
+hold half of all ratings, and tail titles are the others. In parentheses stands where the true mean lies
+in nineteen of twenty samples of users. The gate compares two models user by user, which tells smaller
+differences apart than these intervals do."""
 
 
 def page(card: Card, plot: str | None = None) -> str:

@@ -19,6 +19,7 @@ from recommender.files import Store
 from recommender.learning.changes import UserRows
 from recommender.learning.chosen import JOURNAL, PARAMETERS
 from recommender.learning.kept_statistics import Shard, kept_shards
+from recommender.learning.shown import SHOWN
 from recommender.learning.snapshots import (
     CATALOGUE,
     GATE,
@@ -141,6 +142,7 @@ def _alive(connection: Connection, users: Ints) -> Ints:
 def _erase(engine: Engine, snapshot: Snapshot) -> int:
     """The seal says before the first file is changed that it does not hold, so that a retry goes on."""
     names = [*(shard_file(shard) for shard in snapshot.shards), GATE, NEWEST]
+    names += [SHOWN] * (snapshot.manifest.entry(SHOWN) is not None)
     with transaction(engine) as connection:
         gone = {
             name: np.setdiff1d(users := _users(snapshot, name), _alive(connection, users)) for name in names

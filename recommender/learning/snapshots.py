@@ -19,10 +19,11 @@ from recommender.days import TRAINING
 from recommender.errors import BadInput, NotFound
 from recommender.evaluation import Ratings
 from recommender.files import Store
+from recommender.learning.shown import SHOWN, Drawn, write_shown
 from recommender.learning.training_data import MOST_USERS, OF_GATE, OF_NEWEST, TO_TRAIN, Named, name_data
 from recommender.manifests import Making, Manifest, read_manifest, verify
 from recommender.statistics import newest
-from recommender.unloading import Part, Rows, copy_out
+from recommender.unloading import Part, Rows, WholeUsers, copy_out
 
 Progress = Callable[[str], None]
 CATALOGUE, GATE, NEWEST = "catalogue.parquet", "gate.parquet", "newest.parquet"
@@ -90,6 +91,14 @@ class Snapshot:
         """Of a shard, of the gate or of the newest users; by user, then by movie."""
         rows = self.table(name, tuple(RATINGS_SCHEMA.names))
         return Ratings(*(column.to_numpy() for column in rows.columns))
+
+    def shown(self) -> dict[int, NDArray[np.int64]]:
+        """By user, what lists of ours showed to those to judge by; snapshots of older code know nothing."""
+        if self.manifest.entry(SHOWN) is None:
+            return {}
+        users, movie_ids = (column.to_numpy() for column in self.table(SHOWN).columns)
+        starts = np.flatnonzero(np.diff(users, prepend=-1))
+        return dict(zip(users[starts].tolist(), np.split(movie_ids, starts)[1:], strict=True))
 
     def catalogue(self) -> Catalogue:
         """Without titles; popularity is the number of ratings to train on."""
@@ -164,9 +173,13 @@ def _write(connection: Connection, data: Store, named: Named, shards: int, progr
     counts = _write_shards(connection, making, named, shards)
     progress("ratings to train on are written; now those to judge by")
     _write_catalogue(making, named.catalogue, counts)
-    gate_users = _write_rows(connection, making, GATE, OF_GATE, named, RATINGS_SCHEMA)
-    _write_rows(connection, making, NEWEST, OF_NEWEST, named, NEWEST_SCHEMA)
-    return making.seal(named.about | {"shards": shards, "gate_users": gate_users})
+    asked = Drawn()
+    whole = WholeUsers(asked.add)
+    in_gate = _write_rows(connection, making, GATE, OF_GATE, named, RATINGS_SCHEMA, whole.add)
+    whole.finish()
+    newest_users = _write_rows(connection, making, NEWEST, OF_NEWEST, named, NEWEST_SCHEMA)
+    write_shown(connection, making, newest_users.union(asked.users), named.about["day"])
+    return making.seal(named.about | {"shards": shards, "gate_users": len(in_gate)})
 
 
 def _write_shards(connection: Connection, making: Making, named: Named, shards: int) -> NDArray[np.int64]:
@@ -184,7 +197,7 @@ def _write_shards(connection: Connection, making: Making, named: Named, shards: 
             for shard, part in enumerate(parts):
                 part.add(table.filter(pa.array(owner == shard)))
 
-        whole = _WholeUsers(take)
+        whole = WholeUsers(take)
         copy_out(connection, TO_TRAIN, named.to_train, _COLUMNS, whole.add)
         whole.finish()
         for file, part in zip(files, parts, strict=True):
@@ -192,26 +205,16 @@ def _write_shards(connection: Connection, making: Making, named: Named, shards: 
     return counts
 
 
-class _WholeUsers:
-    """Of rows that come by user, hands on those of users who are complete."""
-
-    def __init__(self, take: Callable[[Rows], None]) -> None:
-        self._take, self._waiting = take, list[Rows]()
-
-    def add(self, rows: Rows) -> None:
-        rows = np.concatenate([*self._waiting, rows])
-        last = len(rows) and np.searchsorted(rows["user_id"], rows["user_id"][-1])
-        self._waiting = [rows[last:]]
-        self._take(rows[:last])
-
-    def finish(self) -> None:
-        self._take(*self._waiting)
-
-
 def _write_rows(
-    connection: Connection, making: Making, name: str, query: str, named: Named, schema: pa.Schema
-) -> int:
-    """How many users there are in the file."""
+    connection: Connection,
+    making: Making,
+    name: str,
+    query: str,
+    named: Named,
+    schema: pa.Schema,
+    also: Callable[[Rows], None] = lambda _: None,
+) -> set[int]:
+    """The users in the file."""
     users: set[int] = set()
     columns = _COLUMNS | ({"on_day": "?"} if schema is NEWEST_SCHEMA else {})
     with making.file(name) as file, Part(file.as_file(), schema) as part:
@@ -219,10 +222,11 @@ def _write_rows(
         def take(rows: Rows) -> None:
             users.update(np.unique(rows["user_id"]).tolist())
             part.add(_table(rows, schema))
+            also(rows)
 
         copy_out(connection, query, named.to_judge, columns, take)
         file.rows = part.rows
-    return len(users)
+    return users
 
 
 def _table(rows: Rows, schema: pa.Schema) -> pa.Table:

@@ -1,9 +1,11 @@
 """The small seeded world in Postgres, snapshots of it, and models of known quality to judge and publish."""
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -37,6 +39,7 @@ _GENRE = text("INSERT INTO genres (name) VALUES (:name) ON CONFLICT DO NOTHING")
 _OF_GENRE = text("INSERT INTO movie_genres SELECT :movie_id, genre_id FROM genres WHERE name = :name")
 
 
+NOTHING: Mapping[int, Collection[int]] = MappingProxyType({})
 _TRAINED: dict[tuple[Any, ...], Model] = {}  # the small world is always the same
 
 
@@ -48,6 +51,7 @@ class Laboratory:
     catalogue: Catalogue
     ratings: Ratings
     snapshots: dict[int, str] = field(default_factory=dict)  # by held-out users
+    shown: dict[int, set[int]] = field(default_factory=dict)  # movies by user
 
     @classmethod
     def at(
@@ -98,7 +102,7 @@ class Laboratory:
 
     def snapshot(self, held_out: int = HELD_OUT) -> str:
         if held_out not in self.snapshots:
-            write_snapshot(self.data, f"{held_out:016x}", self.catalogue, self.ratings, held_out)
+            write_snapshot(self.data, f"{held_out:016x}", self.catalogue, self.ratings, held_out, self.shown)
             self.snapshots[held_out] = f"{held_out:016x}"
         return self.snapshots[held_out]
 
@@ -133,7 +137,12 @@ def today(ratings: Ratings) -> NDArray[np.bool_]:
 
 
 def write_snapshot(
-    data: Store, digest: str, catalogue: Catalogue, ratings: Ratings, held_out: int = HELD_OUT
+    data: Store,
+    digest: str,
+    catalogue: Catalogue,
+    ratings: Ratings,
+    held_out: int = HELD_OUT,
+    shown: Mapping[int, Collection[int]] = NOTHING,
 ) -> None:
     """As training leaves it, without the ratings that were learnt from."""
     held = ratings.users < held_out
@@ -149,6 +158,10 @@ def write_snapshot(
             "ratings": pa.array([known.get(movie_id, 0) for movie_id in catalogue.movie_ids.tolist()]),
         },
     }
+    if shown:
+        pairs = [(user, movie_id) for user in sorted(shown) for movie_id in sorted(shown[user])]
+        columns_of = zip(("user_id", "movie_id"), zip(*pairs, strict=True), strict=True)
+        tables["shown.parquet"] = {name: pa.array(ids) for name, ids in columns_of}
     for name, table in tables.items():
         with making.file(name) as stream:
             write_table(stream.as_file(), pa.table(table))

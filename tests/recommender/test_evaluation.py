@@ -9,9 +9,10 @@ from recommender.evaluation import (
     Case,
     Ratings,
     Split,
+    lists_for,
     lists_of,
-    measured,
     paired,
+    scored,
     strong_split,
     temporal_split,
 )
@@ -38,7 +39,7 @@ def _ranker(split: Split, catalogue: Catalogue, model: bool = True) -> Ranker:
 
 def test_metrics_that_can_be_checked_by_eye() -> None:
     cases = [_case([1]), _case([2, 3]), _case([7, 8, 9])]
-    found = measured(lambda _history, _k: [1, 2, 3], cases, catalogue_size=12, k=3)
+    found = scored(lists_for(lambda _history, _k: [1, 2, 3], cases, 3), cases, catalogue_size=12, k=3)
     assert found.recall.tolist() == [1, 1, 0]
     third = 1 / math.log2(4)
     second = 1 / math.log2(3)
@@ -47,12 +48,13 @@ def test_metrics_that_can_be_checked_by_eye() -> None:
 
 
 def test_recall_is_of_what_fits_the_list() -> None:
-    found = measured(lambda _history, k: list(range(k)), [_case(list(range(20)))], catalogue_size=50, k=10)
+    cases = [_case(list(range(20)))]
+    found = scored(lists_for(lambda _history, k: list(range(k)), cases), cases, catalogue_size=50, k=10)
     assert found.recall.tolist() == found.ndcg.tolist() == [1.0]
 
 
 def test_a_short_or_empty_list_earns_what_it_holds() -> None:
-    found = measured(lambda _history, _k: [], [_case([1])], catalogue_size=5)
+    found = scored([np.empty(0, np.int64)], [_case([1])], catalogue_size=5)
     assert found.recall.tolist() == found.ndcg.tolist() == [0.0] and found.coverage == 0
 
 
@@ -118,7 +120,7 @@ def test_too_few_users_to_split_are_refused(ratings: Ratings) -> None:
 def test_the_model_is_clearly_above_popularity(protocol: str, ratings: Ratings, catalogue: Catalogue) -> None:
     split = strong_split(ratings, 0, held_out=100) if protocol == "strong" else temporal_split(ratings)
     ours, theirs = (
-        measured(lists_of(_ranker(split, catalogue, model)), split.cases, len(catalogue))
+        scored(lists_of(_ranker(split, catalogue, model), split.cases), split.cases, len(catalogue))
         for model in (True, False)
     )
     gain, error = paired(ours.ndcg, theirs.ndcg)
@@ -135,6 +137,7 @@ def test_few_likes_are_not_below_popularity(likes: int, ratings: Ratings, catalo
         targets = np.concatenate([liked[likes:], case.targets])
         cases.append(Case(case.user, History.of(liked[:likes]), targets))
     ours, theirs = (
-        measured(lists_of(_ranker(split, catalogue, model)), cases, len(catalogue)) for model in (True, False)
+        scored(lists_of(_ranker(split, catalogue, model), cases), cases, len(catalogue))
+        for model in (True, False)
     )
     assert ours.ndcg.mean() >= theirs.ndcg.mean()

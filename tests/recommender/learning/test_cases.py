@@ -1,5 +1,7 @@
 """Whom the gate asks about: what is known of them, and what is asked."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from recommender.evaluation import Case, Ratings
 from recommender.files import Store
 from recommender.history import History
 from recommender.learning.cases import groups, head_of, newest_cases, read_cases, segment, strong_cases
+from recommender.learning.gate import Unshown
 from tests.recommender.laboratory import HELD_OUT, today, write_snapshot
 
 
@@ -100,6 +103,46 @@ def test_a_movie_that_was_known_before_is_not_asked_about() -> None:
     ratings = joined(rated(1, [3.0]), rated(1, [5.0]), rated(1, [5.0], first=2))
     (case,) = newest_cases(ratings, np.array([False, True, True]))
     assert case.targets.tolist() == [2]
+
+
+def test_of_the_held_out_what_was_shown_is_forgotten(ratings: Ratings) -> None:
+    every = strong_cases(ratings)
+    shown = {case.user: np.append(case.targets[:2], 7) for case in every[::2]}
+    found = {case.user: case for case in strong_cases(ratings, shown)}
+    assert len(shown) < len(found) <= len(every)
+    for user, seen in shown.items():
+        mine = own(ratings, user)
+        left = mine.take(np.flatnonzero(~np.isin(mine.movie_ids, seen)))
+        assert (user in found) == ((left.ratings >= 4).sum() >= 5)
+        if case := found.get(user):
+            assert np.union1d(case.history.movie_ids, case.targets).tolist() == sorted(left.movie_ids)
+            assert len(case.shown) == 0  # it may be listed
+    assert [found[c.user].targets.tolist() for c in every[1::2]] == [c.targets.tolist() for c in every[1::2]]
+
+
+def test_of_the_newest_day_what_was_shown_is_neither_asked_about_nor_listed() -> None:
+    ratings = joined(rated(1, [5.0, 5.0, 5.0, 2.0]), rated(2, [5.0, 5.0]))
+    on_day = np.array([False, True, True, True, True, True])
+    shown = {1: np.array([1, 2, 9]), 2: np.array([1, 2])}
+    (case,) = newest_cases(ratings, on_day, shown)
+    assert (case.user, case.targets.tolist(), case.shown.tolist()) == (1, [3], [1, 2, 9])
+    assert case.history.movie_ids.tolist() == [1]  # what was rated before stays known
+
+
+@pytest.mark.parametrize(("watching", "enough"), [(HELD_OUT - 10, False), (HELD_OUT // 3, True)])
+def test_only_where_nearly_everything_was_shown_it_is_asked_about(
+    tmp_path: Path, catalogue: Catalogue, ratings: Ratings, watching: int, enough: bool
+) -> None:
+    data = Store.at(tmp_path)
+    shown = dict.fromkeys(range(watching), catalogue.movie_ids.tolist())
+    write_snapshot(data, "a", catalogue, ratings, shown=shown)
+    write_snapshot(data, "b", catalogue, ratings)  # as older code left it
+    found, plain = read_cases(data, "a"), read_cases(data, "b")
+    unseen = [case.user for case in plain.strong if case.user >= watching]
+    assert found.strong_unshown == Unshown(len(unseen), len(plain.strong))
+    assert found.strong_fair is enough
+    assert [case.user for case in found.strong] == (unseen if enough else [c.user for c in plain.strong])
+    assert plain.strong_unshown is plain.newest_unshown is found.newest_unshown is None
 
 
 def test_nobody_makes_no_cases() -> None:

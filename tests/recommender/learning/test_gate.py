@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from recommender.learning.gate import FEWEST, Champion, Compared, Evidence, Verdict, in_words, judge
+from recommender.learning.gate import FEWEST, Champion, Compared, Evidence, Unshown, Verdict, in_words, judge
 
 DAY = date(2026, 1, 31)
 CASES = 200
@@ -108,6 +108,31 @@ def test_a_champion_that_does_not_load_refuses_nobody() -> None:
 
 def test_a_newest_day_of_few_users_is_left_out_and_said() -> None:
     assert any("fewer than 50 users on the newest day" in r for r in passed(against(newest=None)).reasons)
+
+
+def test_what_was_asked_about_is_said_where_lists_had_shown_something() -> None:
+    found = replace(GOOD, strong_unshown=Unshown(180, 200), newest_unshown=Unshown(90, 120))
+    verdict = passed(found)
+    assert verdict.reasons[-2:] == (
+        "Of 200 held-out users 180 liked enough that no list had shown to them: "
+        "they are asked about that alone.",
+        "Of 120 users on the newest day 90 liked enough that no list had shown to them: "
+        "they are asked about that alone.",
+    )
+    assert verdict.figures["strong_unshown_left"] == 180 and verdict.figures["newest_unshown_users"] == 120
+    refusal = judge(replace(found, popularity=compared(0.0)))
+    assert refusal.outcome == "refused" and refusal.reasons[-2:] == verdict.reasons[-2:]
+
+
+def test_where_too_little_was_not_shown_it_is_said_what_is_done_then() -> None:
+    few = against(strong=None, newest=None)
+    verdict = passed(replace(few, strong_unshown=Unshown(49, 200), newest_unshown=Unshown(3, 120)))
+    assert verdict.reasons[-2:] == (
+        "Of 200 held-out users only 49 liked enough that no list had shown to them: "
+        "all are asked about everything, which says nothing of a champion whose lists they saw.",
+        "Of 120 users on the newest day only 3 liked enough that no list had shown to them: "
+        "fewer than 50 are not compared.",
+    )
 
 
 FEW = replace(GOOD, cases=12, popularity=None, coverage=0.01)

@@ -16,7 +16,8 @@ from recommender.learning.publishing import publish
 from recommender.learning.training_data import in_gate
 from recommender.local.urls import PerRole
 from recommender.registry import record_verdict
-from tests.recommender.laboratory import DAY, Laboratory, overflowing
+from tests.recommender.laboratory import DAY, HELD_OUT, Laboratory, overflowing
+from tests.recommender.shown_lists import lived_with
 
 DAY_LATER = DAY + timedelta(1)
 
@@ -76,6 +77,60 @@ def test_a_better_model_than_the_champion_passes_and_a_worse_one_does_not(lab: L
     worse = lab.add(lab.trained(users=30))
     judged, why = outcome(lab, worse)
     assert judged == "refused" and "worse beyond noise" in why
+
+
+def watching_lists(lab: Laboratory) -> None:
+    """Its champion learned from few; of what the held-out rated, lists of it had shown about half."""
+    champion = lab.trained(users=40)
+    lab.ratings, lab.shown = lived_with(champion, lab.catalogue, lab.ratings, HELD_OUT)
+
+
+def test_a_better_model_passes_though_the_champion_s_lists_decided_what_was_watched(lab: Laboratory) -> None:
+    better = lab.trained()
+    watching_lists(lab)
+    crowned(lab, users=40)
+    lab.add(better, DAY_LATER)
+    judged, why = outcome(lab)
+    assert judged == "passed", why
+    assert "of 120 held-out users" in why.lower() and "are asked about that alone" in why
+
+
+def test_without_what_was_shown_a_better_model_would_be_refused(lab: Laboratory) -> None:
+    """As with a snapshot of older code, which does not tell."""
+    better = lab.trained()
+    watching_lists(lab)
+    lab.shown = {}
+    crowned(lab, users=40)
+    lab.add(better, DAY_LATER)
+    judged, why = outcome(lab)
+    assert judged == "refused" and "worse beyond noise" in why and "shown" not in why
+
+
+def test_a_model_that_ranks_at_random_is_worse_than_the_champion_by_what_was_not_shown(
+    lab: Laboratory,
+) -> None:
+    misled = lab.misled()
+    watching_lists(lab)
+    crowned(lab, users=40)
+    lab.add(misled, DAY_LATER)
+    verdict = evaluate(lab.engine, lab.data, lab.models)
+    assert verdict.outcome == "refused"
+    figures = verdict.figures
+    assert figures["champion_strong_difference"] < -2 * figures["champion_strong_error"]  # type: ignore[operator]
+    assert figures["strong_unshown_left"] == figures["cases"] < figures["strong_unshown_users"]  # type: ignore[operator]
+
+
+def test_where_nearly_everything_was_shown_it_is_asked_for_and_compared_with_popularity_only(
+    lab: Laboratory,
+) -> None:
+    every = set(lab.catalogue.movie_ids.tolist())
+    lab.shown = dict.fromkeys(range(HELD_OUT), every)
+    crowned(lab, users=40)
+    lab.add(lab.trained(), DAY_LATER)
+    verdict = evaluate(lab.engine, lab.data, lab.models)
+    assert verdict.outcome == "passed"
+    assert "champion_strong_cases" not in verdict.figures and verdict.figures["popularity_cases"]
+    assert "only 0 liked enough that no list had shown to them: all are asked about" in str(verdict)
 
 
 def test_a_model_that_lists_the_same_for_everybody_loses_coverage(lab: Laboratory) -> None:

@@ -13,6 +13,7 @@ from recommender.learning.counting import count_shard
 from recommender.learning.kept_statistics import Shard, kept_shards
 from recommender.learning.reproducing import Reproduced, reproduce
 from recommender.learning.retention import erase_users, tidy_snapshots
+from recommender.learning.shown import SHOWN
 from recommender.learning.snapshots import GATE, NEWEST, Snapshot, open_snapshot, shard_file
 from recommender.learning.training import train
 from recommender.local.urls import PerRole
@@ -31,8 +32,14 @@ def again(january: January, version: str) -> Reproduced:
 
 
 def users_in(snapshot: Snapshot) -> set[int]:
-    names = [*(shard_file(shard) for shard in snapshot.shards), GATE, NEWEST]
-    return set(np.concatenate([snapshot.ratings(name).users for name in names]).tolist())
+    names = [*(shard_file(shard) for shard in snapshot.shards), GATE, NEWEST, SHOWN]
+    return set(np.concatenate([snapshot.table(name)["user_id"].to_numpy() for name in names]).tolist())
+
+
+def show_to_everybody(january: January) -> None:
+    january.run("""
+        INSERT INTO recommendations (served_at, recommendation_id, client_id, user_id, source, movie_ids)
+        SELECT now(), gen_random_uuid(), client_id, user_id, 'model', '{1, 2}' FROM users""")
 
 
 def delete(january: January, users: list[int]) -> None:
@@ -47,6 +54,7 @@ def some_trained(snapshot: Snapshot, count: int) -> list[int]:
 def test_training_again_makes_the_same_version_whatever_was_rated_since(january: January) -> None:
     version = january.train()
     january.run("UPDATE movies_users_rating SET rating = 5")
+    show_to_everybody(january)
     outcome = again(january, version)
     assert outcome.identical
     assert str(outcome) == f"identical: training again makes {version}."
@@ -74,6 +82,16 @@ def test_the_same_data_exported_again_on_a_later_day_are_the_same(january: Janua
     assert again(january, version).identical
 
 
+def test_a_snapshot_of_older_code_tells_nothing_of_what_was_shown_and_is_whole(january: January) -> None:
+    version = january.train()
+    snapshot = january.trained_on(version)
+    january.data.delete(snapshot.path(SHOWN))
+    seal_as_it_is(january.data, snapshot.folder, snapshot.about)
+    assert january.trained_on(version).shown() == {} and again(january, version).identical
+    delete(january, [int(snapshot.ratings(GATE).users[0])])
+    assert erase_users(january.engine, january.data) == 1
+
+
 def test_what_was_counted_before_is_not_believed(january: January) -> None:
     version = january.train()
     snapshot = january.trained_on(version)
@@ -91,10 +109,12 @@ def test_after_users_were_deleted_it_says_how_many_and_trains_nothing(january: J
 
 
 def test_deleted_users_are_erased_from_the_files_and_still_counted(january: January) -> None:
+    show_to_everybody(january)
     version = january.train(shards=2)
     snapshot = january.trained_on(version)
     count_shard(january.data, snapshot.digest, 1)
-    gone = [*some_trained(snapshot, 2), int(snapshot.ratings(GATE).users[0])]
+    judge = int(min(snapshot.shown().keys() & snapshot.ratings(GATE).users))
+    gone = [*some_trained(snapshot, 2), judge]
     delete(january, gone)
     assert erase_users(january.engine, january.data) == 3
     after = january.trained_on(version)

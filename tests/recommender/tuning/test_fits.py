@@ -7,7 +7,7 @@ import pytest
 
 from recommender.catalogue import Catalogue, Movie
 from recommender.errors import BadInput
-from recommender.evaluation import Ratings, lists_of, measured
+from recommender.evaluation import Ratings, lists_of, scored
 from recommender.model import DEFAULTS, Model, Parameters, fit_model
 from recommender.ranking import Ranker
 from recommender.tuning import counts
@@ -54,7 +54,7 @@ def test_the_lists_are_those_that_would_be_served(
     for trial in trials(catalogue, ratings)[::3]:
         assert not counts.counted(catalogue, trial, parameters).by_users
         ranker = Ranker(catalogue, _served(catalogue, trial, parameters))
-        expected = measured(lists_of(ranker), trial.cases, len(catalogue)).ndcg
+        expected = scored(lists_of(ranker, trial.cases), trial.cases, len(catalogue)).ndcg
         found = np.array(Fits(catalogue, trial, 48).ndcg(parameters, parameters))
         assert abs(found - expected).mean() < 0.005 < expected.mean()
         assert np.mean(abs(found - expected) > 1e-5) < 0.05
