@@ -17,6 +17,7 @@ from simulator.question import Login, ask_all
 from simulator.verbs.bench import bench
 from simulator.verbs.calibrate import calibrate
 from simulator.verbs.days import days
+from simulator.verbs.weeks import report, weeks
 
 # A fixed day and not today, so that the same command writes the same bytes next year.
 UNTIL = "2026-01-01"
@@ -133,3 +134,5 @@ def usable(key: str | None) -> str | None:
 main.add_command(bench)
 main.add_command(days)
 main.add_command(calibrate)
+main.add_command(weeks)
+main.add_command(report)
