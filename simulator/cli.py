@@ -17,6 +17,7 @@ from simulator.question import Login, ask_all
 from simulator.verbs.bench import bench
 from simulator.verbs.calibrate import calibrate
 from simulator.verbs.days import days
+from simulator.verbs.traffic import replay, traffic
 from simulator.verbs.weeks import report, weeks
 
 # A fixed day and not today, so that the same command writes the same bytes next year.
@@ -136,3 +137,5 @@ main.add_command(days)
 main.add_command(calibrate)
 main.add_command(weeks)
 main.add_command(report)
+main.add_command(traffic)
+main.add_command(replay)
