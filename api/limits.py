@@ -3,6 +3,7 @@
 Rates are kept by each process for itself, so N replicas allow N times as much.
 """
 
+import asyncio
 import math
 import re
 import time
@@ -23,6 +24,9 @@ from api.settings import ApiSettings, Network
 KEYS = 10_000
 WITH_PORT = re.compile(r"\[([^]]+)\](?::\d+)?|([\d.]+):\d+")  # [::1]:5, [::1], 1.2.3.4:5
 TOO_LARGE = "The body has more than {} bytes."
+BODY_S = 30.0  # for a body to come: whoever sends a byte a minute would hold a connection for as long
+TOO_SLOW = "The body did not come within {:g} seconds."
+CLOSING = {"Connection": "close"}  # what is left of a body is not read
 
 
 class Rate:
@@ -106,7 +110,7 @@ def _subscriber(address: IPv4Address | IPv6Address | None) -> str:
 
 
 class BodyLimit:
-    """Refuses a body that is too large before it is parsed, whether or not its length was said."""
+    """Refuses a body that is too large, whether or not its length was said, or that is too slow."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app, self._limit = app, limit
@@ -117,19 +121,26 @@ class BodyLimit:
             return
         said = Headers(scope=scope).get("content-length", "")
         if said.isdecimal() and int(said) > self._limit:
-            await problem(413, TOO_LARGE.format(self._limit))(scope, receive, send)
+            await problem(413, TOO_LARGE.format(self._limit), CLOSING)(scope, receive, send)
             return
         await self._app(scope, self._counted(receive), send)
 
     def _counted(self, receive: Receive) -> Receive:
-        total = 0
+        total, whole, until = 0, False, asyncio.get_running_loop().time() + BODY_S
 
         async def counted() -> Message:
-            nonlocal total
-            message = await receive()
+            nonlocal total, whole
+            if whole:  # what comes then is that the caller hangs up
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, TOO_SLOW.format(BODY_S), CLOSING) from None
+            whole = not message.get("more_body")
             total += len(message.get("body", b""))
             if total > self._limit:
-                raise HTTPException(413, TOO_LARGE.format(self._limit))
+                raise HTTPException(413, TOO_LARGE.format(self._limit), CLOSING)
             return message
 
         return counted

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from api.problems import CONTENT_TYPE, TITLES, Problem
 from api.wishes import NightlyList
 
-OF_A_BODY, OF_A_CLIENT, OF_INPUT = (400, 413), (401, 429, 503), (422,)
+OF_A_BODY, OF_A_CLIENT, OF_INPUT = (400, 408, 413), (401, 429, 503), (422,)
 RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 HEADERS = {
     401: {"WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}}},

@@ -1,0 +1,5 @@
+"""The API of the API's own tests."""
+
+from tests.api.conftest import serve, service, stock, stocked
+
+__all__ = ["serve", "service", "stock", "stocked"]
