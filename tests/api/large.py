@@ -5,7 +5,7 @@ What a request costs depends on how many titles there are and on the rank, not o
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -45,10 +45,10 @@ _OF_GENRES = text("""
 
 
 @contextmanager
-def large_database(folder: Path) -> Iterator[PerRole[str]]:
-    """A server with the settings of one machine, and a migrated database in it."""
+def large_database(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[PerRole[str]]:
+    """A server, as one machine has it but for these settings, and a migrated database in it."""
     folder.mkdir()
-    server = Server(folder, "secret", folder / "log")
+    server = Server(folder, "secret", folder / "log", settings)
     server.start()
     try:
         urls = database_of(server, "template1", "marquee")

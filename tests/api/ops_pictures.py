@@ -1,12 +1,9 @@
 """python -m tests.api.ops_pictures [FOLDER]: pictures of /ops, of a real API with four weeks behind it."""
 
-import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,11 +11,9 @@ import httpx
 
 from recommender.database import open_engine
 from recommender.local.places import PROJECT
-from recommender.local.postgres import Server
-from recommender.local.urls import PerRole
-from recommender.schema import migrate
 from tests.api.browser import browser
-from tests.api.conftest import Service, database_of, make_stock, run, serving
+from tests.api.conftest import Service, make_stock, run, serving
+from tests.api.large import large_database
 from tests.api.weeks import plant
 
 PICTURES = PROJECT / "dashboards" / "pictures"
@@ -42,20 +37,6 @@ api.app.Traffic = lambda metrics: Traffic(metrics, fast)
 api_main.main()
 """
 READY = "document.querySelectorAll('#jobs-table tbody tr').length > 0"
-
-
-@contextmanager
-def databases(folder: Path) -> Iterator[PerRole[str]]:
-    folder.mkdir()
-    server = Server(folder, "secret", folder / "log", {"fsync": "off"})
-    server.start()
-    try:
-        urls = database_of(server, "template1", "marquee")
-        os.environ["DATABASE_URL"] = urls.owner  # where a verb finds it
-        migrate()
-        yield urls
-    finally:
-        server.stop()
 
 
 _FORGET = "DELETE FROM movies_users_rating WHERE user_id = ANY(:users)"
@@ -101,7 +82,7 @@ def main(folder: Path = PICTURES) -> None:
     with tempfile.TemporaryDirectory() as work:
         place = Path(work)
         place.chmod(0o755)
-        with databases(place / "postgres") as urls:
+        with large_database(place / "postgres", {"fsync": "off"}) as urls:
             make_stock(urls, place)
             plant(open_engine(urls.admin), yesterday(), psi=0.06)
             settings = {"DATABASE_LIMIT": "1Gi"}
