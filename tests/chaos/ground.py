@@ -23,6 +23,7 @@ from recommender.local.urls import PerRole, role_urls
 from recommender.roles import make_roles
 from recommender.schema import migrate
 from tests.api.conftest import PASSWORD, SETTINGS
+from tests.chaos.disks import Disk, disk
 from tests.conftest import PASSWORDS
 from tests.ports import free_port
 
@@ -37,7 +38,6 @@ POSTGRES = {
     "min_wal_size": "32MB",
     "log_min_messages": "fatal",
 }
-FILLED_BY = (1 << 26, 1 << 20, 1 << 12)  # bytes at once
 READY_S, LOOK_S = 60.0, 0.05
 Child = subprocess.Popen[bytes]
 
@@ -95,29 +95,6 @@ class Api:
             answer = httpx.get(f"{self.url}{path}", trust_env=False)
             return answer.text if answer.is_success else ""
         return ""
-
-
-@dataclass
-class Disk:
-    """A folder, on a disk of its own when we may mount one."""
-
-    folder: Path
-    mounted: bool
-
-    @property
-    def ballast(self) -> Path:
-        return self.folder / "ballast"
-
-    def fill(self) -> None:
-        """To the last block."""
-        with self.ballast.open("wb") as file:
-            for size in FILLED_BY:
-                with suppress(OSError):
-                    while True:
-                        os.posix_fallocate(file.fileno(), os.fstat(file.fileno()).st_size, size)
-
-    def free(self) -> None:
-        self.ballast.unlink(missing_ok=True)
 
 
 @dataclass
@@ -233,7 +210,7 @@ def ground() -> Iterator[Ground]:
         folder = Path(tempfile.mkdtemp(prefix="marquee-chaos-")).resolve()
         ends.callback(shutil.rmtree, folder)
         folder.chmod(0o711)  # the server runs as another user
-        disks = {name: ends.enter_context(_disk(folder, name, mib)) for name, mib in DISKS_MIB.items()}
+        disks = {name: ends.enter_context(disk(folder, name, mib)) for name, mib in DISKS_MIB.items()}
         bucket = ends.enter_context(_bucket())
         server = Server(disks["postgres"].folder / "server", "secret", folder / "postgres.log", POSTGRES)
         ends.callback(server.stop)
@@ -248,35 +225,6 @@ def ground() -> Iterator[Ground]:
         here = Ground(folder, disks, server, urls, bucket, admin)
         ends.callback(here.end)
         yield here
-
-
-@contextmanager
-def _disk(folder: Path, name: str, mib: int) -> Iterator[Disk]:
-    """A file of its own with a file system in it, which only root may mount."""
-    place, image = folder / name, folder / f"{name}.img"
-    place.mkdir()
-    mounted = os.geteuid() == 0 and _mounts(place, image, mib)
-    place.chmod(0o711)
-    try:
-        yield Disk(place, mounted)
-    finally:
-        if mounted:
-            _run("umount", "--lazy", str(place))
-
-
-def _mounts(place: Path, image: Path, mib: int) -> bool:
-    with image.open("wb") as file:
-        file.truncate(mib << 20)
-    return _run("mkfs.ext4", "-q", "-m", "0", str(image)) and _run(
-        "mount", "-o", "loop", str(image), str(place)
-    )
-
-
-def _run(*words: str) -> bool:
-    try:
-        return subprocess.run(words, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager
