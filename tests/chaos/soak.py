@@ -32,8 +32,14 @@ TITLES, PROCESSES, USERS = 10_000, 2, 400
 SLICE_S, SAMPLE_S, MEAN_S = 30.0, 2.0, 60.0  # a slice of traffic has connections of its own
 WARM_UP = 0.2  # of the time: caches fill, and the allocator gets what it needs
 FLAT = 8.0  # MiB an hour, of a process
-MORE = 2  # descriptors or connections that may be more in the end, of a process
+MORE = 2  # descriptors that may be more in the end, of a process, beside those of connections
 IDLE_S = 3.0
+HELD = {
+    "connections": "connections",
+    "kept": "connections that the pools may keep",
+    "in_use": "of them in use",
+    "descriptors": "descriptors",
+}
 _CONNECTIONS = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'marquee'")
 
 
@@ -73,14 +79,17 @@ def slope(times: NDArray[np.float64], sizes: NDArray[np.float64]) -> Slope:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What processes hold while nobody asks."""
+    """What processes hold while nobody asks. Pools open connections when they first need them."""
 
-    connections: int
+    connections: int  # that Postgres knows
+    kept: int  # that the pools may keep
+    in_use: int  # taken out of a pool
     descriptors: tuple[int, ...]
 
     def leaks(self, later: "Held") -> bool:
-        more = [b - a for a, b in zip(self.descriptors, later.descriptors, strict=True)]
-        return later.connections - self.connections > MORE * len(more) or max(more) > MORE
+        opened = max(0, later.connections - self.connections)
+        more = sum(later.descriptors) - sum(self.descriptors) - opened
+        return later.connections > later.kept or later.in_use > 0 or more > MORE * len(later.descriptors)
 
 
 def held(services: Sequence[Service]) -> Held:
@@ -89,8 +98,17 @@ def held(services: Sequence[Service]) -> Held:
     with engine.connect() as connection:
         connections = connection.execute(_CONNECTIONS).scalar_one()
     engine.dispose()
+    kept, in_use = (
+        sum(_metric(service, f"marquee_database_pool_{name}") for service in services)
+        for name in ("size", "in_use")
+    )
     places = [Path(f"/proc/{service.process.pid}/fd") for service in services]
-    return Held(connections, tuple(len(list(place.iterdir())) for place in places))
+    return Held(connections, kept, in_use, tuple(len(list(place.iterdir())) for place in places))
+
+
+def _metric(service: Service, name: str) -> int:
+    lines = service.http.get("/metrics").text.splitlines()
+    return int(next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")))
 
 
 @contextmanager
@@ -179,8 +197,8 @@ def told(report: dict[str, Any]) -> str:
         first, last = report["mib"][number]
         parts = [f"{kind} {s['value']:+.2f} ± {s['error']:.2f}" for kind, s in kinds.items()]
         lines.append(f"process {number}: {', '.join(parts)} MiB an hour; rss from {first} to {last} MiB")
-    for name in ("connections", "descriptors"):
-        lines.append(f"{name}: {report['before'][name]} before, {report['after'][name]} after")
+    for name, words in HELD.items():
+        lines.append(f"{words}: {report['before'][name]} before, {report['after'][name]} after")
     lines.append("As it should be." if report["good"] else "Not as it should be.")
     return "\n".join(lines)
 

@@ -79,8 +79,11 @@ def test_memory_that_grows_is_told_from_memory_that_wavers() -> None:
     assert not slope(times, wavering + times / 3600 * 3 * FLAT * 2**20).flat
 
 
-def test_a_descriptor_that_stays_open_with_each_request_is_a_leak() -> None:
-    before = Held(10, (20, 20))
-    assert not before.leaks(Held(11, (21, 20)))
-    assert before.leaks(Held(10, (20, 30)))
-    assert before.leaks(Held(20, (20, 20)))
+def test_what_processes_hold_when_nobody_asks_may_be_connections_that_the_pool_keeps_and_no_more() -> None:
+    before = Held(10, 20, 0, (20, 20))
+    assert not before.leaks(Held(11, 20, 0, (21, 20)))
+    assert not before.leaks(Held(18, 20, 0, (24, 24)))
+    assert before.leaks(Held(10, 20, 0, (20, 30)))
+    assert before.leaks(Held(18, 20, 0, (33, 20)))
+    assert before.leaks(Held(21, 20, 0, (20, 20)))
+    assert before.leaks(Held(10, 20, 1, (20, 20)))
