@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -13,7 +15,7 @@ from simulator.cli import main
 from simulator.hours import DAY_S
 from simulator.traffic.drive import BEGINS
 from simulator.traffic.login import Login
-from simulator.traffic.replay import replayed
+from simulator.traffic.replay import Replay, Replayed, replayed
 from simulator.traffic.tape import Exchange, Tape
 from simulator.traffic.town import Town
 from simulator.traffic.visit import Reply, Send, visit
@@ -130,6 +132,26 @@ def test_a_replay_tells_what_changed_and_what_it_left_out(stocked: Service) -> N
     done = asyncio.run(replayed(stocked.url, [client_of(stocked)], tape, 10))
     assert (done.sent, done.changed, done.left_out) == (1, 1, 1)
     assert done.statuses == {(200, 404): 1}
+
+
+def test_a_replay_whose_token_runs_out_signs_in_once_for_all_who_ask(stocked: Service) -> None:
+    asked, tokens = Counter[str](), list[str]()
+
+    async def outdate_the_first_token(request: httpx.Request) -> None:
+        asked[request.url.path] += 1
+        tokens.append(request.headers.get("Authorization", ""))
+        if tokens[-1] == next(filter(None, tokens), None):
+            request.headers["Authorization"] = "Bearer of yesterday"
+
+    async def run() -> Replayed:
+        bodies = [{"ratings": [{"external_id": f"late-{number}", "movie_id": 1}]} for number in range(5)]
+        tape = [Exchange(0.0, 0, "POST", "/ratings", body, 200, 1.0, {}) for body in bodies]
+        hooks = {"request": [outdate_the_first_token]}
+        async with httpx.AsyncClient(base_url=stocked.url, trust_env=False, event_hooks=hooks) as http:
+            return await Replay(http, [client_of(stocked)], speed=1).run(tape)
+
+    assert asyncio.run(run()).statuses == {(200, 200): 5}
+    assert asked == {"/token": 2, "/ratings": 10}
 
 
 @pytest.mark.full
