@@ -1,31 +1,27 @@
 """What is done to the platform. Each fault lasts for a while, and tells when all was back."""
 
 import random
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import fsspec
 import httpx
 from jose import jwt
 from sqlalchemy import text
 
 from recommender.errors import Failed
-from recommender.registry import make_champion, register
 from tests.api.conftest import KEYS
 from tests.chaos.dag_nights import DagNights
-from tests.chaos.ground import BUCKET, Api, Ground
+from tests.chaos.ground import Ground
+from tests.chaos.models import FILE, HARMS, Models, load_failures
 from tests.chaos.night import Nights
 
 LOADED_S = 80.0  # for a process to load the champion: what it could not load is tried again after a minute
 LOOK_S = 0.1
 ATTEMPTS_S = 20.0  # to meet a verb at work
-_AGE = text("UPDATE models SET trained_at = trained_at - interval '1 year' WHERE version = :version")
 
 
 @dataclass
@@ -163,41 +159,39 @@ class Faults:
 
     def damage_store(self) -> None:
         """A version whose files are damaged is made the champion, behind the verb that would refuse it."""
+        models = Models(self.ground)
         with self.nights.between_verbs(), self.episode("damaged model published") as episode:
-            good = self._champion()
+            good = models.champion()
             for api in self.ground.apis:
                 self._wait(lambda: api.model() == good, episode, "the champion does not serve")  # noqa: B023
-            damaged = good[::-1]
-            store = self._bucket()
-            store.copy(f"{BUCKET}/{good}/", f"{BUCKET}/{damaged}/", recursive=True)
-            store.pipe(f"{BUCKET}/{damaged}/left.npy", b"damage" * 100)
-            failures = [self._failures(api) for api in self.ground.apis]
-            self._publish(damaged, good)
+            damaged = models.copy_damaged(good)
+            failures = [load_failures(api) for api in self.ground.apis]
+            models.publish(damaged, replaced=good)
             for api, before in zip(self.ground.apis, failures, strict=True):
-                self._wait(lambda: self._failures(api) > before, episode, "the damage was not noticed")  # noqa: B023
+                self._wait(lambda: load_failures(api) > before, episode, "the damage was not noticed")  # noqa: B023
                 if api.model() != good:
                     episode.wrong.append(f"process {api.number} serves {api.model()}, not {good}")
-            self._publish(good, damaged)
-            self._age(damaged)
+            models.publish(good, replaced=damaged)
+            models.make_old(damaged)
             episode.note = f"{damaged} refused, {good} served on"
 
     def damage_cache(self) -> None:
         """While its process is down: what is mapped would change under it."""
-        api = self.chance.choice(self.ground.apis)
+        api, models = self.chance.choice(self.ground.apis), Models(self.ground)
         with self.nights.between_verbs(), self.episode("damaged cache", api=api.number) as episode:
-            good = self._champion()
-            file = api.cache / good / "left.npy"
+            good = models.champion()
+            file = api.cache / good / FILE
             self._wait(lambda: api.model() == good, episode, "the champion does not serve")
             api.kill()
-            harm = self.chance.choice([_overwritten, _cut, _gone])
+            harm = self.chance.choice(HARMS)
             if file.exists():  # it may have made room for versions that were fetched later
                 harm(file)
             api.start()
             episode.back = time.monotonic()
             self._wait(lambda: api.model() == good, episode, "it does not serve the champion again")
-            if not file.exists() or file.read_bytes() != self._bucket().cat_file(f"{BUCKET}/{good}/left.npy"):
+            if not file.exists() or file.read_bytes() != models.original(good):
                 episode.wrong.append(f"{file} is still damaged")
-            episode.note = f"{harm.__name__.strip('_')}, fetched again"
+            episode.note = f"{harm.__name__}, fetched again"
 
     def skew_clocks(self) -> None:
         """Tokens that other machines signed, whose clocks are wrong."""
@@ -221,34 +215,6 @@ class Faults:
                         episode.wrong.append(f"a token {said} is answered with {got}, not {wanted}")
             episode.note = "five tokens to each process"
 
-    def _bucket(self) -> Any:
-        found = self.ground.bucket
-        return fsspec.filesystem(
-            "s3",
-            key=found["AWS_ACCESS_KEY_ID"],
-            secret=found["AWS_SECRET_ACCESS_KEY"],
-            endpoint_url=found["AWS_ENDPOINT_URL"],
-        )
-
-    def _champion(self) -> str:
-        with self.ground.admin.connect() as connection:
-            return str(connection.execute(text("SELECT champion FROM serving")).scalar_one())
-
-    def _publish(self, version: str, replaced: str) -> None:
-        url = f"{BUCKET}/{version}"
-        with self.ground.admin.begin() as connection:
-            register(connection, version, "{}", url)
-            make_champion(connection, version, url, replaced=replaced, kind="forced", reason="chaos")
-
-    def _age(self, version: str) -> None:
-        """The verbs go on with the version that was trained last."""
-        with self.ground.admin.begin() as connection:
-            connection.execute(_AGE, {"version": version})
-
-    @staticmethod
-    def _failures(api: Api) -> float:
-        return api.metric("marquee_model_load_failures_total")
-
     @staticmethod
     def _wait(until: Callable[[], bool], episode: Episode, trouble: str) -> None:
         deadline = time.monotonic() + LOADED_S
@@ -257,19 +223,3 @@ class Faults:
                 episode.wrong.append(f"after {LOADED_S:g} s: {trouble}")
                 return
             time.sleep(LOOK_S)
-
-
-def _overwritten(file: Path) -> None:
-    middle = file.stat().st_size // 2
-    with file.open("r+b") as stream:
-        stream.seek(middle)
-        stream.write(b"\xff" * 64)
-
-
-def _cut(file: Path) -> None:
-    with file.open("r+b") as stream:
-        stream.truncate(file.stat().st_size // 2)
-
-
-def _gone(file: Path) -> None:
-    shutil.rmtree(file.parent)
