@@ -28,10 +28,12 @@ from simulator.bench_traffic import MIXED, Traffic
 from tests.api.conftest import PASSWORD, Service
 from tests.api.throughput import MIB, memory, running
 
-TITLES, PROCESSES, USERS = 10_000, 2, 400
+TITLES, PROCESSES = 10_000, 2
+USERS = 4_000  # so many that none has much more history at the end, whose requests would need more memory
 SLICE_S, SAMPLE_S, MEAN_S = 30.0, 2.0, 60.0  # a slice of traffic has connections of its own
-WARM_UP = 0.2  # of the time: caches fill, and the allocator gets what it needs
-FLAT = 8.0  # MiB an hour, of a process
+BURST, BURST_S = 4, 90.0  # times the rate, before: pools and allocators get what their busiest minute needs
+WARM_UP = 0.2  # of the time: caches fill
+FLAT = 4.0  # MiB an hour, of a process
 MORE = 2  # descriptors that may be more in the end, of a process, beside those of connections
 IDLE_S = 3.0
 HELD = {
@@ -138,8 +140,9 @@ def soak(services: Sequence[Service], seconds: float, rate: float, seed: int) ->
     outcomes: list[Outcome] = []
     with signed_in(services[0].url, username, PASSWORD) as account:
         traffic = Traffic(account, rng, [split_url(service.url) for service in services[1:]])
+        _say(f"{USERS:,} users are added first.")
         traffic.settle(USERS)
-        _drive(traffic, 2 * SLICE_S, rate, rng, outcomes)  # every connection has been opened once
+        _drive(traffic, BURST_S, BURST * rate, rng, outcomes)
         before = held(services)
         with sampled(services) as found:
             _drive(traffic, seconds, rate, rng, outcomes)
