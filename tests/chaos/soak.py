@@ -142,7 +142,8 @@ def soak(services: Sequence[Service], seconds: float, rate: float, seed: int) ->
         traffic = Traffic(account, rng, [split_url(service.url) for service in services[1:]])
         _say(f"{USERS:,} users are added first.")
         traffic.settle(USERS)
-        _drive(traffic, BURST_S, BURST * rate, rng, outcomes)
+        _say(f"A burst of {BURST * rate:g} a second, which may be more than it can take:")
+        _drive(traffic, BURST_S, BURST * rate, rng, [])
         before = held(services)
         with sampled(services) as found:
             _drive(traffic, seconds, rate, rng, outcomes)
