@@ -25,6 +25,7 @@ from recommender.schema import migrate
 from tests.api.conftest import PASSWORD, SETTINGS
 from tests.chaos.disks import Disk, disk
 from tests.conftest import PASSWORDS
+from tests.exposition import value_of
 from tests.ports import free_port
 
 PROJECT = Path(__file__).parents[2]
@@ -87,8 +88,7 @@ class Api:
         return None
 
     def metric(self, name: str) -> float:
-        lines = self._asked("/metrics").splitlines()
-        return float(next((line.split()[-1] for line in lines if line.startswith(f"{name} ")), "nan"))
+        return value_of(name, self._asked("/metrics"))
 
     def _asked(self, path: str) -> str:
         with suppress(httpx.TransportError):

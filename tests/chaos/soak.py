@@ -27,6 +27,7 @@ from simulator.bench import Outcome, send_all
 from simulator.bench_traffic import MIXED, Traffic
 from tests.api.conftest import PASSWORD, Service
 from tests.api.throughput import MIB, memory, running
+from tests.exposition import value_of
 
 TITLES, PROCESSES = 10_000, 2
 USERS = 4_000  # so many that none has much more history at the end, whose requests would need more memory
@@ -100,17 +101,13 @@ def held(services: Sequence[Service]) -> Held:
     with engine.connect() as connection:
         connections = connection.execute(_CONNECTIONS).scalar_one()
     engine.dispose()
+    pages = [service.http.get("/metrics").text for service in services]
     kept, in_use = (
-        sum(_metric(service, f"marquee_database_pool_{name}") for service in services)
+        int(sum(value_of(f"marquee_database_pool_{name}", metrics) for metrics in pages))
         for name in ("size", "in_use")
     )
     places = [Path(f"/proc/{service.process.pid}/fd") for service in services]
     return Held(connections, kept, in_use, tuple(len(list(place.iterdir())) for place in places))
-
-
-def _metric(service: Service, name: str) -> int:
-    lines = service.http.get("/metrics").text.splitlines()
-    return int(next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")))
 
 
 @contextmanager
