@@ -1,0 +1,71 @@
+"""Garbage is looked for only among what came since: a search through all else would hold up every request."""
+
+import re
+import signal
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from api.metrics import Metrics
+from api.shelf import Shelf
+from api.standing import Standing
+from recommender.local.urls import PerRole
+from recommender.model_store import ModelStore
+from tests.api.conftest import Service, eventually, serving
+from tests.recommender.champions import make_champion
+
+# Says, whenever garbage was looked for everywhere, among how many objects; starts that when it is asked to.
+COUNTING = """
+import gc, signal, sys
+import api.__main__ as started
+def tell(phase, about):
+    if phase == "start" and about["generation"] == 2:
+        print("SEARCHED", len(gc.get_objects()), file=sys.stderr, flush=True)
+gc.callbacks.append(tell)
+signal.signal(signal.SIGUSR1, lambda *_: gc.collect())
+started.main()
+"""
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def test_a_ready_process_does_not_look_through_what_stays(urls: PerRole[str], tmp_path: Path) -> None:
+    with serving(urls, tmp_path, {}, ("-c", COUNTING)) as service:
+        client = service.client()
+        for _ in range(20):
+            assert client.get("/client").is_success
+        told = len(searched(service))
+        service.process.send_signal(signal.SIGUSR1)
+        eventually(lambda: len(searched(service)) > told)
+        among = searched(service)
+        assert among[-1] < max(among) / 10, among  # the most was before it was ready
+
+
+def searched(service: Service) -> list[int]:
+    return [int(count) for count in re.findall(r"(?m)^SEARCHED (\d+)$", service.log.read_text())]
+
+
+def test_what_is_replaced_goes_though_no_search_would_find_it(
+    copied: tuple[PerRole[Engine], Path], metrics: Metrics
+) -> None:
+    engines, models = copied
+    store = ModelStore.at(models, models)
+    shelf = Shelf(engines.api, store, metrics, Standing(metrics))
+    shelf.look()
+    ranker = shelf.stock.ranker
+    assert ranker.model
+    parts: list[Any] = [ranker, ranker.catalogue, ranker.model]
+    before = [weakref.ref(part) for part in parts]
+    parts.clear()
+    del ranker
+    make_champion(engines.admin, store)
+    with engines.admin.begin() as connection:
+        connection.execute(text("UPDATE serving SET catalogue_revision = catalogue_revision + 1"))
+    shelf.look()
+    assert [each() for each in before] == [None] * len(before)
