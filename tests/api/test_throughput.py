@@ -1,5 +1,8 @@
 """The objectives of throughput and memory, by the bench against real processes on synthetic catalogues."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,16 +10,26 @@ import pytest
 from tests.api.throughput import MIB, bench, memory, running
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
-PARTS = ("stored>=0.3", "new>=0.12", "more>=0.12", "stored.p99<=5")
+PARTS = ("stored>=0.3", "new>=0.12", "more>=0.12", "stored.p99<=5", "new.p99<=5", "more.p99<=5")
 ABOVE = 250 * MIB
+MEMORY = Path("/dev/shm")  # noqa: S108 - a disk that stalls would be measured with what writes
+ROOM = 2**30
 
 
 def required(*texts: str) -> list[str]:
     return [part for text in texts for part in ("--require", text)]
 
 
-def test_one_process_answers_its_part_of_what_it_could_do_for_nothing(tmp_path: Path) -> None:
-    with running(tmp_path, 10_000, 1) as api:
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
+        pytest.skip(f"{MEMORY} has no room for a database")
+    with tempfile.TemporaryDirectory(prefix="marquee-", dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+def test_one_process_answers_its_part_of_what_it_could_do_for_nothing(in_memory: Path) -> None:
+    with running(in_memory, 10_000, 1) as api:
         assert bench(api.services, ["--rate", "0", "--saturation", "9", *required(*PARTS)]) == 0
 
 

@@ -2,7 +2,8 @@
 
 Sets up Postgres, a synthetic catalogue with its model, and the API, each API process on the first processor
 and everything else on the others; then runs `marquee-simulate bench` (with several processes first at one of
-them), and says what processor time Postgres spent on each request and what memory the processes share.
+them), and says what processor time Postgres spent on each request, how long the disk took to keep a page
+meanwhile, and what memory the processes share.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.api.conftest import PASSWORD, Service, serving, until
+from tests.api.disk import Disk
 from tests.api.large import fill_large, large_database
 from tests.api.spending import Spending, spending_table
 
@@ -123,9 +125,12 @@ def main() -> int:
     parser.add_argument("--titles", type=int, default=10_000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", type=Path, help="Write the bench's numbers here too.")
+    parser.add_argument(
+        "--place", type=Path, help="Postgres in a folder here; /dev/shm is memory: no disk is measured."
+    )
     known, arguments = parser.parse_known_args()  # the others are the bench's
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marquee-", dir=known.place)))
         api = stack.enter_context(running(folder, known.titles, known.processes))
         _say(f"{known.titles:,} titles")
         alone = known.json or folder / "alone.json"
@@ -140,11 +145,12 @@ def main() -> int:
 
 def measured(api: Running, services: Sequence[Service], arguments: Sequence[str]) -> int:
     _say(f"--- {len(services)} process{'es' * (len(services) > 1)} of the API")
-    with Spending(api.postgres) as postgres:
+    with Spending(api.postgres) as postgres, Disk(services[0].models) as disk:
         status = bench(services, ["--seconds", "5", "--rate", "0", "--saturation", "9", *arguments])
     file = Path(arguments[-1])
     if file.exists():
         _say(spending_table(_saturation(file), postgres))
+    _say(disk.told())
     return status
 
 
