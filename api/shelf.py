@@ -118,8 +118,7 @@ class Shelf:
         log.info("serving %d movies with model %s", len(stock.catalogue), stock.version or "none")
         self._metrics.serve(stock.version)
         self._tell()
-        gc.collect()
-        gc.freeze()  # what stays: no full collection looks through it again while every request waits
+        _spare_what_stays()
 
     def _tell(self) -> None:
         if self.schema_ok and len(self.stock.catalogue):
@@ -152,3 +151,10 @@ class Shelf:
             log.error("model %s is refused, %s goes on serving: %s", version, self.stock.version, error)
         self._metrics.load_failures.inc()
         self._refused, self._again_at = version, self._clock() + AGAIN_S
+
+
+def _spare_what_stays() -> None:
+    """Every request waits for a full search for garbage: after this one they leave out what is there."""
+    gc.unfreeze()  # a request that failed during the load before may have held what is replaced
+    gc.collect()
+    gc.freeze()

@@ -1,5 +1,6 @@
 """A real API for the tests: its own process, on a free port, against a migrated Postgres."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -177,6 +178,13 @@ def database_of(server: Server, template: str, name: str) -> PerRole[str]:
     make_roles(inside, PASSWORDS)
     inside.dispose()
     return role_urls(server.url(name), PASSWORDS)
+
+
+@pytest.fixture(autouse=True)
+def unfrozen() -> Iterator[None]:
+    """What a shelf of the test's own process spared is looked through again, so that a leak is still told."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

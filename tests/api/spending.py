@@ -4,12 +4,9 @@ import os
 from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Event, Thread
 from time import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-EVERY_S = 0.05
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -20,16 +17,10 @@ class Spending:
         self._first = first
         self._moments: list[float] = []
         self._spent: list[float] = []  # seconds until then
-        self._over = Event()
-        self._thread = Thread(target=self._watch)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
+    def look(self) -> None:
+        self._moments.append(time())
+        self._spent.append(spent_by(self._first))
 
     def between(self, began: float, ended: float) -> float:
         """Seconds of the processor."""
@@ -37,12 +28,6 @@ class Spending:
 
     def _until(self, moment: float) -> float:
         return self._spent[min(bisect_left(self._moments, moment), len(self._spent) - 1)]
-
-    def _watch(self) -> None:
-        while not self._over.is_set():
-            self._moments.append(time())
-            self._spent.append(spent_by(self._first))
-            self._over.wait(EVERY_S)
 
 
 def spent_by(first: int) -> float:

@@ -23,6 +23,7 @@ from tests.api.conftest import PASSWORD, Service, serving, until
 from tests.api.disk import Disk
 from tests.api.large import fill_large, large_database
 from tests.api.spending import Spending, spending_table
+from tests.api.watching import watching
 
 API_CORE = 0
 MIB = 2**20
@@ -126,7 +127,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", type=Path, help="Write the bench's numbers here too.")
     parser.add_argument(
-        "--place", type=Path, help="Postgres in a folder here; /dev/shm is memory: no disk is measured."
+        "--place", type=Path, help="Postgres and the rest in a folder here; in /dev/shm no disk is measured."
     )
     known, arguments = parser.parse_known_args()  # the others are the bench's
     with ExitStack() as stack:
@@ -145,7 +146,8 @@ def main() -> int:
 
 def measured(api: Running, services: Sequence[Service], arguments: Sequence[str]) -> int:
     _say(f"--- {len(services)} process{'es' * (len(services) > 1)} of the API")
-    with Spending(api.postgres) as postgres, Disk(services[0].models) as disk:
+    postgres, disk = Spending(api.postgres), Disk(services[0].models.parent)
+    with watching(postgres.look), watching(disk.look):
         status = bench(services, ["--seconds", "5", "--rate", "0", "--saturation", "9", *arguments])
     file = Path(arguments[-1])
     if file.exists():
