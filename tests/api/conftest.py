@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 import recommender
+from api.metrics import Metrics
 from recommender import accounts
 from recommender.database import open_engine
 from recommender.files import Store
@@ -185,6 +186,11 @@ def unfrozen() -> Iterator[None]:
     """What a shelf of the test's own process spared is looked through again, so that a leak is still told."""
     yield
     gc.unfreeze()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
 
 
 @pytest.fixture(scope="session")

@@ -6,15 +6,14 @@ import signal
 import weakref
 from pathlib import Path
 
-import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from api.metrics import Metrics
 from api.shelf import Shelf
 from api.standing import Standing
 from recommender.local.urls import PerRole
 from recommender.model_store import ModelStore
-from tests.api.conftest import Service, eventually, serving
+from tests.api.conftest import Service, eventually, run, serving
 from tests.recommender.champions import make_champion
 
 # Says, whenever garbage was looked for everywhere, among how many objects; starts that when it is asked to.
@@ -28,11 +27,6 @@ gc.callbacks.append(tell)
 signal.signal(signal.SIGUSR1, lambda *_: gc.collect())
 started.main()
 """
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
 
 
 def test_a_ready_process_does_not_look_through_what_stays(urls: PerRole[str], tmp_path: Path) -> None:
@@ -81,5 +75,4 @@ def change(copied: tuple[PerRole[Engine], Path]) -> None:
     """Another champion of another catalogue."""
     engines, models = copied
     make_champion(engines.admin, ModelStore.at(models, models))
-    with engines.admin.begin() as connection:
-        connection.execute(text("UPDATE serving SET catalogue_revision = catalogue_revision + 1"))
+    run(engines.admin, "UPDATE serving SET catalogue_revision = catalogue_revision + 1")

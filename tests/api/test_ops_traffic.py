@@ -16,11 +16,6 @@ BEGAN = 1_800_000_000.0  # a whole minute
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
-
-
-@pytest.fixture
 def traffic(metrics: Metrics) -> Traffic:
     moments = count(BEGAN, EVERY_S)
     return Traffic(metrics, lambda: next(moments))

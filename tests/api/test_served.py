@@ -21,11 +21,6 @@ Make = Callable[[Engine], ServedLog]
 
 
 @pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
-
-
-@pytest.fixture
 def opened(metrics: Metrics) -> Iterator[Make]:
     """A log with its thread, ended afterwards whatever the test found."""
     logs: list[ServedLog] = []

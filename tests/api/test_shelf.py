@@ -25,11 +25,6 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics()
-
-
 def new_champion(copied: Copied) -> str:
     engines, models = copied
     return make_champion(engines.admin, ModelStore.at(models, models)).version
